@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ * The only door to a disk. Every client (a vbd's rings, an NBD connection)
+ * hands its requests in here; here they are ordered (C4), flushes are given
+ * their meaning (C5-C8), read-only is enforced (C9) and sub-block writes are
+ * merged (C13). It knows neither rings nor NBD, nor what an engine does
+ * inside. Worker's loop thread only; no locks.
+ *
+ * Life of a request: the caller fills in the public part, keeps the request
+ * and its data valid and calls coherency_submit(); done() is called exactly
+ * once, from coherency_submit() itself (refusals), from engine reap, or from
+ * coherency_client_close(). The caller must call engine commit and reap: the
+ * layer only submits.
+ *
+ * The states of a request and the only transitions:
+ *   NEW -> WAITING (range, barrier gate or drain) -> RUNNING -> DONE
+ *   NEW -> RUNNING, NEW -> DONE (refused), WAITING -> DONE (fail-stop)
+ *   RUNNING -> FLUSHING -> RUNNING|DONE (flushes, and FUA without can_fua)
+ *   any of a flush kind -> HELD (fail-stop, C8) -> DONE (client closes) */
+#ifndef VBDD_COHERENCY_H
+#define VBDD_COHERENCY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/engine/engine.h"
+
+struct coherency;        /* one disk */
+struct coherency_client; /* one vbd or one NBD connection */
+
+enum coherency_op {
+    COHERENCY_READ,
+    COHERENCY_WRITE,
+    COHERENCY_FLUSH,   /* empty: C5; with data: C6 without holding writes */
+    COHERENCY_BARRIER, /* C6; with or without data */
+    COHERENCY_DISCARD, /* C10 */
+};
+enum { COHERENCY_OP_COUNT = 5 };
+
+enum {
+    COHERENCY_FUA = 1u << 0,    /* WRITE, DISCARD (C7) */
+    COHERENCY_SECURE = 1u << 1, /* DISCARD */
+};
+
+struct coherency_request {
+    enum coherency_op op;
+    unsigned flags;
+    uint64_t offset_bytes; /* multiples of 512; anything else is -EINVAL */
+    uint64_t length_bytes; /* 0 only for FLUSH and BARRIER */
+    void *data;            /* length_bytes; borrowed until done(); aligned to
+                              the engine's memory_align. NULL for DISCARD and
+                              empty requests */
+    /* error: 0; -EROFS (C9); -EINVAL (bad range); -EOPNOTSUPP (secure discard
+     * where there is none); -EIO and other -errno of the engine; -EIO in
+     * fail-stop; -ECANCELED when the client was closed before it was
+     * answered: then nothing may be said to the peer. */
+    void (*done)(struct coherency_request *request, int error);
+    void *owner; /* the caller's */
+    /* The layer's own; see request.h inside. */
+    uint64_t coherency_private[64];
+};
+
+/* What the layer needs of the world; tests put a simulated one here. */
+struct coherency_environment {
+    void *context;
+    uint64_t (*now_us)(void *context);
+    /* Ask for coherency_timer() at at_us or later; replaces the earlier wish;
+     * 0: none wanted. */
+    void (*set_timer)(void *context, uint64_t at_us);
+    /* The disk has fail-stopped (C8): publish and log. sentence says why. */
+    void (*fail_stop)(void *context, const char *sentence);
+    /* A line for the log; already rate-limited. */
+    void (*warn)(void *context, const char *sentence);
+};
+
+struct coherency_config {
+    bool read_only;
+    /* C8: how long a transient flush failure is retried; UINT64_MAX is
+     * `forever`. Only where info.flush_retry. */
+    uint64_t flush_retry_us;
+    /* An honest client (NBD) gets EIO for a flush that has been failing for
+     * this long, however long the retries go on. */
+    uint64_t honest_flush_us;
+    bool start_fail_stopped; /* the state survives restarts (C8) */
+};
+
+enum coherency_client_kind {
+    COHERENCY_CLIENT_RING, /* an empty FLUSH or BARRIER is answered OK or not
+                              at all (C8) */
+    COHERENCY_CLIENT_HONEST, /* failures are reported as they are (NBD) */
+};
+
+struct coherency_stats {
+    uint64_t requests[COHERENCY_OP_COUNT], errors[COHERENCY_OP_COUNT];
+    uint64_t bytes_read, bytes_written, bytes_discarded; /* answered OK */
+    uint64_t waited;         /* requests that had to wait for a range */
+    uint64_t merged;         /* read-modify-writes (C13) */
+    uint64_t engine_flushes; /* started; flush requests may share one (C5) */
+    uint64_t flush_failures;
+    uint64_t tree_steps;     /* nodes visited, for the log n promise (C4) */
+    uint32_t in_flight;      /* accepted and not yet answered, HELD included */
+    bool is_fail_stopped;
+};
+
+/* engine and environment are borrowed until close. Returns 0 or -ENOMEM. */
+int coherency_open(struct engine *engine, const struct coherency_config *config,
+                   const struct coherency_environment *environment,
+                   struct coherency **disk);
+/* All clients must be closed and idle. NULL is allowed. */
+void coherency_close(struct coherency *disk);
+
+int coherency_client_open(struct coherency *disk,
+                          enum coherency_client_kind kind, bool read_only,
+                          struct coherency_client **client);
+/* Nothing new is taken. Requests that have not reached the engine and held
+ * flushes are done with -ECANCELED at once; those at the engine run to their
+ * end and are done with their own result; then idle(context) is called (from
+ * here or later, once) and the client is gone. */
+void coherency_client_close(struct coherency_client *client,
+                            void (*idle)(void *context), void *context);
+
+void coherency_submit(struct coherency_client *client,
+                      struct coherency_request *request);
+
+/* C8: a FLUSH or BARRIER of this client is going to be answered with a failure
+ * of the caller's own (bad grant, refused by the validator). From here until
+ * close the client is served write-through: every write, also one that is
+ * running now, is durable before it is done. The caller then submits an empty
+ * FLUSH, and sends its failing answer only when that is done, so that what the
+ * client had been told is written is durable too. (Where the layer itself
+ * fails a FLUSH or BARRIER with data, it does all this before done().) */
+void coherency_client_set_write_through(struct coherency_client *client);
+bool coherency_client_is_write_through(const struct coherency_client *client);
+
+/* The environment's timer has run out. */
+void coherency_timer(struct coherency *disk);
+
+const struct engine_info *coherency_info(const struct coherency *disk);
+void coherency_get_stats(const struct coherency *disk,
+                         struct coherency_stats *stats);
+
+/* Bugs that the test binary switches on to see them caught; the functions
+ * exist only in libcoherency-test.a (built with -DCOHERENCY_BUGS). */
+enum coherency_bug {
+    COHERENCY_BUG_NONE,
+    COHERENCY_BUG_JOIN_RUNNING_FLUSH,   /* C5 */
+    COHERENCY_BUG_FLUSH_PER_CLIENT,     /* C5 */
+    COHERENCY_BUG_ACK_BEFORE_WRITE,     /* C2 */
+    COHERENCY_BUG_BARRIER_NO_DRAIN,     /* C6 */
+    COHERENCY_BUG_LOST_WAITER,          /* C4 */
+    COHERENCY_BUG_READ_OVERTAKES,       /* C3, C4 */
+    COHERENCY_BUG_WRONG_MERGE,          /* C13 */
+    COHERENCY_BUG_NO_WRITE_THROUGH,     /* C8 */
+    COHERENCY_BUG_BARRIER_NOT_DURABLE,  /* C6 */
+    COHERENCY_BUG_IGNORE_FUA,           /* C7 */
+    COHERENCY_BUG_COUNT
+};
+void coherency_set_bug(enum coherency_bug bug);
+
+#endif

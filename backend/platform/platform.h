@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ * What the back end needs of the hypervisor: event channels and grants, on
+ * Xen (libxenevtchn, libxengnttab) or on the local stand-in. One process uses
+ * one platform; nothing above this folder knows which.
+ * (XenStore needs no second implementation: libxenstore serves both.) */
+#ifndef VBDD_PLATFORM_H
+#define VBDD_PLATFORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum platform_kind { PLATFORM_XEN, PLATFORM_LOCAL };
+
+enum { PLATFORM_PAGE_BYTES = 4096 };
+
+struct platform;
+
+/* local_dir: the stand-in's directory (borrowed), or NULL for Xen. Opens what
+ * needs root: event channel, grant device, connection to the stand-in. Returns
+ * 0 or -errno with a sentence in reason. */
+int platform_open(const char *local_dir, struct platform **platform,
+                  char *reason, unsigned reason_size);
+void platform_close(struct platform *platform);
+enum platform_kind platform_kind(const struct platform *platform);
+
+/* --- event channels (event.h of Xen: interdomain ports) --------------------
+ * One descriptor for all ports of the process. Loop thread only. */
+
+/* Readable when a port has fired. Borrowed. */
+int platform_event_fd(struct platform *platform);
+/* Binds to remote_port of domid; returns the local port or -errno. The port
+ * is pending at once, as on Xen, so that nothing sent before is missed. */
+int platform_event_bind(struct platform *platform, uint32_t domid,
+                        uint32_t remote_port);
+int platform_event_unbind(struct platform *platform, uint32_t port);
+int platform_event_notify(struct platform *platform, uint32_t port);
+/* Acknowledges (clears and unmasks) what has fired and writes the ports;
+ * returns how many, at most max, 0 when none, or -errno. */
+int platform_event_take(struct platform *platform, uint32_t *ports,
+                        unsigned max);
+
+/* --- grants ----------------------------------------------------------------- */
+
+/* Maps nr pages of domid, granted by grefs, one after the other. Either all
+ * are mapped (0) or none (-errno; every element's status is checked: XSA-361).
+ * unmap with the same nr exactly once for each successful map. */
+int platform_grant_map(struct platform *platform, uint32_t domid,
+                       const uint32_t *grefs, unsigned nr, bool writable,
+                       void **pages);
+int platform_grant_unmap(struct platform *platform, void *pages, unsigned nr);
+
+/* One piece of a batched copy between a granted page and our memory. Must
+ * stay within the page. */
+struct platform_copy {
+    uint32_t domid, gref;
+    uint16_t offset_bytes, length_bytes;
+    void *local;       /* our side */
+    bool to_guest;     /* direction */
+    int16_t error;     /* out: 0 or -errno, of this element alone */
+};
+/* One batched operation. Returns 0 when the batch was carried out (look at
+ * each error), or -errno when nothing was. local may lie anywhere. */
+int platform_grant_copy(struct platform *platform, struct platform_copy *copies,
+                        unsigned nr);
+
+/* Is the domain alive? Local: asks the stand-in. Xen: only the supervisor
+ * asks, through libxenctrl. 1, 0 or -errno. */
+int platform_domain_is_alive(struct platform *platform, uint32_t domid);
+
+/* What this process holds now; all 0 after everything was given back. */
+struct platform_held {
+    unsigned ports, mapped_pages;
+    uint64_t system_calls; /* since open, made through this interface */
+};
+void platform_get_held(const struct platform *platform,
+                       struct platform_held *held);
+
+#endif

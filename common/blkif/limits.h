@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ * How far this implementation of blkif goes. Pure. */
+#ifndef VBDD_BLKIF_LIMITS_H
+#define VBDD_BLKIF_LIMITS_H
+
+enum {
+    BLKIF_SECTOR_BYTES = 512,  /* the unit of every sector number on the wire
+                                  (blkif.h, 2024: always 512) */
+    BLKIF_PAGE_BYTES = 4096,
+    BLKIF_SECTORS_PER_PAGE = BLKIF_PAGE_BYTES / BLKIF_SECTOR_BYTES,
+    BLKIF_MAX_RING_PAGES = 16, /* ring-page-order 4 */
+    BLKIF_MAX_QUEUES = 4,
+};
+
+#endif

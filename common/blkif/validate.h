@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * Every rule about a request, in one place and before anything is done with
+ * it. Pure. */
+#ifndef VBDD_BLKIF_VALIDATE_H
+#define VBDD_BLKIF_VALIDATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/blkif/wire.h"
+
+/* What this ring may ask for. */
+struct blkif_limits {
+    uint64_t nr_sectors;        /* of the disk, 512 bytes each */
+    uint32_t sector_alignment;  /* in 512-byte units: sector-size / 512; 1 on
+                                   a disk whose sector-size is 512 */
+    bool read_only;
+    bool has_barrier, has_flush, has_discard; /* as advertised */
+};
+
+/* The reasons for a refusal; blkif_refusal_text() has a sentence for each. */
+enum blkif_refusal {
+    BLKIF_ACCEPTED,
+    BLKIF_UNKNOWN_OPERATION,   /* EOPNOTSUPP */
+    BLKIF_NOT_ADVERTISED,      /* EOPNOTSUPP */
+    BLKIF_NO_SEGMENTS,         /* READ, WRITE with none */
+    BLKIF_TOO_MANY_SEGMENTS,   /* more than 11 */
+    BLKIF_SEGMENT_BACKWARDS,   /* last < first */
+    BLKIF_SEGMENT_PAST_PAGE,   /* last >= 8 (XSA-155's neighbour) */
+    BLKIF_UNALIGNED,           /* against sector_alignment */
+    BLKIF_BEYOND_END,          /* sector + count > nr_sectors, or wraps */
+    BLKIF_READ_ONLY,
+    BLKIF_REFUSAL_COUNT
+};
+
+/* A request that has been judged; shares nothing with the ring. */
+struct blkif_io {
+    uint8_t operation;     /* READ WRITE WRITE_BARRIER FLUSH_DISKCACHE ... */
+    uint64_t id;
+    uint64_t sector;       /* 0 for an empty FLUSH or BARRIER, whatever the
+                              ring said (Windows puts a number there) */
+    uint32_t nr_sectors;   /* data; 0 for empty */
+    uint32_t nr_segments;
+    struct blkif_wire_segment segments[BLKIF_WIRE_SEGMENTS];
+};
+
+enum blkif_refusal blkif_validate(const struct blkif_wire_request *request,
+                                  const struct blkif_limits *limits,
+                                  struct blkif_io *io);
+/* The wire status of a refusal: BLKIF_RSP_ERROR or BLKIF_RSP_EOPNOTSUPP. */
+int16_t blkif_refusal_status(enum blkif_refusal refusal);
+const char *blkif_refusal_text(enum blkif_refusal refusal);
+
+#endif

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+# What every hosted program needs and no library has: log, packets with fds.
+noinst_LIBRARIES += libhost.a
+libhost_a_SOURCES = %D%/log.c %D%/log.h %D%/packet.c %D%/packet.h

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ * Messages with descriptors over SOCK_SEQPACKET. */
+#include "common/host/packet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int set_address(struct sockaddr_un *address, const char *path)
+{
+    *address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof address->sun_path)
+        return -ENAMETOOLONG;
+    strcpy(address->sun_path, path);
+    return 0;
+}
+
+int packet_listen(const char *path, unsigned mode)
+{
+    struct sockaddr_un address;
+    int fd, error = set_address(&address, path);
+
+    if (error)
+        return error;
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    unlink(path);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+        chmod(path, mode) < 0 || listen(fd, 128) < 0) {
+        error = -errno;
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+int packet_connect(const char *path)
+{
+    struct sockaddr_un address;
+    int fd, error = set_address(&address, path);
+
+    if (error)
+        return error;
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        error = -errno;
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+int packet_send(int socket, const void *data, size_t bytes, const int *fds,
+                unsigned nr_fds)
+{
+    union {
+        char space[CMSG_SPACE(sizeof(int) * PACKET_MAX_FDS)];
+        struct cmsghdr align;
+    } control;
+    struct iovec vector = { (void *)data, bytes };
+    struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+    ssize_t sent;
+
+    if (nr_fds > PACKET_MAX_FDS)
+        return -E2BIG;
+    if (nr_fds) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.space;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * nr_fds);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * nr_fds);
+        memcpy(CMSG_DATA(header), fds, sizeof(int) * nr_fds);
+    }
+    do
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return -errno;
+    return sent == (ssize_t)bytes ? 0 : -EMSGSIZE;
+}
+
+/* Hands over the first max_fds descriptors of a message, closes the rest. */
+static unsigned take_fds(struct msghdr *message, int *fds, unsigned max_fds)
+{
+    unsigned taken = 0;
+
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
+         header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level != SOL_SOCKET ||
+            header->cmsg_type != SCM_RIGHTS)
+            continue;
+        unsigned here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (unsigned i = 0; i < here; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            if (taken < max_fds)
+                fds[taken++] = fd;
+            else
+                close(fd);
+        }
+    }
+    return taken;
+}
+
+int packet_receive(int socket, void *data, size_t bytes, int *fds,
+                   unsigned max_fds, unsigned *nr_fds)
+{
+    union {
+        char space[CMSG_SPACE(sizeof(int) * PACKET_MAX_FDS)];
+        struct cmsghdr align;
+    } control;
+    struct iovec vector = { data, bytes };
+    struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1,
+                              .msg_control = control.space,
+                              .msg_controllen = sizeof control.space };
+    unsigned taken;
+    ssize_t got;
+
+    if (nr_fds)
+        *nr_fds = 0;
+    do
+        got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return -errno;
+    taken = take_fds(&message, fds, max_fds);
+    if (got == (ssize_t)bytes && !(message.msg_flags & MSG_TRUNC)) {
+        if (nr_fds)
+            *nr_fds = taken;
+        return 0;
+    }
+    while (taken > 0)
+        close(fds[--taken]);
+    return got == 0 ? -EPIPE : -EPROTO;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ * The front-end driver: a Xen PV disk as a guest sees it. Freestanding and
+ * portable; port.h is all it needs. One thread at a time for each disk.
+ *
+ *   vbdfront_open -> vbdfront_connect -> { submit* -> poll* }* ->
+ *   vbdfront_disconnect [-> vbdfront_connect ...] -> vbdfront_close
+ *
+ * It trusts its back end no further than the four checks on each response
+ * (producer overflow, id range, id in flight, same operation). A back end that
+ * breaks them, or closes, makes the disk BROKEN: everything in flight fails
+ * with -EIO and nothing more is taken until reconnect. */
+#ifndef VBDFRONT_H
+#define VBDFRONT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frontend/port.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct vbdfront;
+
+enum vbdfront_state {
+    VBDFRONT_CLOSED,
+    VBDFRONT_CONNECTED,
+    VBDFRONT_BROKEN, /* see vbdfront_reason() */
+};
+
+enum vbdfront_op {
+    VBDFRONT_READ,
+    VBDFRONT_WRITE,
+    VBDFRONT_FLUSH,   /* durable: all writes completed before it was submitted */
+    VBDFRONT_BARRIER, /* blkif.h: ordered and durable; with or without data */
+};
+
+enum { VBDFRONT_FUA = 1u << 0 }; /* WRITE: durable before it completes */
+
+/* What was negotiated. Sectors are 512 bytes always. */
+struct vbdfront_info {
+    uint64_t nr_sectors;
+    uint32_t sector_bytes;          /* smallest unit of I/O: 512 or 4096 */
+    uint32_t physical_sector_bytes;
+    uint32_t max_segments;          /* pages in one ring request */
+    uint32_t ring_slots;
+    bool read_only, is_cdrom, is_removable;
+    bool has_flush, has_barrier, has_discard;
+};
+
+/* One operation of any length. The caller fills in the upper part and keeps
+ * it and the data until done(). */
+struct vbdfront_io {
+    enum vbdfront_op op;
+    unsigned flags;
+    uint64_t sector;      /* 512 bytes; a multiple of sector_bytes/512 */
+    uint32_t nr_sectors;  /* 0 only for FLUSH and BARRIER */
+    void *data;           /* in memory that can be granted (page_alloc),
+                             aligned to 512 bytes */
+    /* 0; -EIO; -EOPNOTSUPP (the back end has no such operation); -EROFS;
+     * -EINVAL (range, alignment). Called from submit() or poll(). */
+    void (*done)(struct vbdfront_io *io, int error);
+    void *owner;          /* the caller's */
+    /* The driver's own. */
+    uint64_t front_private[12];
+};
+
+/* node: the device's directory in XenStore ("/local/domain/5/device/vbd/51712"
+ * or relative), copied. port: borrowed until close. */
+int vbdfront_open(const struct vbdfront_port *port, const char *node,
+                  struct vbdfront **front);
+void vbdfront_close(struct vbdfront *front); /* disconnects if need be */
+
+/* Goes through the xenbus states until both ends are Connected; a device left
+ * Closed by an earlier user is started anew. -ETIMEDOUT, -ENOENT (no such
+ * device), -EPROTO (the back end's nodes make no sense), -ENOMEM;
+ * vbdfront_reason() has a sentence. */
+int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us);
+/* Waits for what is in flight, then closes and takes every grant back.
+ * 0, or -EBUSY when the back end still maps pages of ours: those pages are
+ * never used again. After a time-out what is in flight fails with -EIO. */
+int vbdfront_disconnect(struct vbdfront *front, uint64_t timeout_us);
+
+enum vbdfront_state vbdfront_state(const struct vbdfront *front);
+const struct vbdfront_info *vbdfront_info(const struct vbdfront *front);
+const char *vbdfront_reason(const struct vbdfront *front);
+
+/* Takes an operation; it is split to what was negotiated and queued when the
+ * ring is full. Requests go out with vbdfront_poll() (one push for a batch). */
+void vbdfront_submit(struct vbdfront *front, struct vbdfront_io *io);
+/* Pushes what is queued, notifies if asked to, handles responses and the back
+ * end's state. Returns the number of operations completed. */
+unsigned vbdfront_poll(struct vbdfront *front);
+/* poll until nothing is in flight or timeout_us has passed: 0, -ETIMEDOUT. */
+int vbdfront_drain(struct vbdfront *front, uint64_t timeout_us);
+/* Operations submitted and not yet done. */
+unsigned vbdfront_in_flight(const struct vbdfront *front);
+
+/* One operation from start to end: submit, poll, wait. */
+int vbdfront_do(struct vbdfront *front, enum vbdfront_op op, unsigned flags,
+                uint64_t sector, uint32_t nr_sectors, void *data);
+
+struct vbdfront_stats {
+    uint64_t ring_requests, responses, pushes, notifies;
+    uint64_t grants_held, pages_lost; /* lost: never given back by the peer */
+};
+void vbdfront_get_stats(const struct vbdfront *front,
+                        struct vbdfront_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+# Each area's tests are declared in a fragment of their own.
+include tests/unit/blkif.mk
+include tests/unit/local.mk
+include tests/unit/engine.mk
+include tests/unit/coherency.mk
+include tests/unit/frontend.mk
+include tests/unit/backend.mk
+include tests/func/local.mk
+include tests/arch/local.mk
