@@ -8,3 +8,4 @@ include tests/unit/frontend.mk
 include tests/unit/backend.mk
 include tests/func/local.mk
 include tests/arch/local.mk
+include tests/lab/local.mk
