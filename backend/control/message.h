@@ -63,7 +63,8 @@ struct message_stats {
     uint64_t unsupported;    /* answered EOPNOTSUPP */
     uint64_t bytes_read, bytes_written;
     uint64_t engine_flushes, flush_failures, waited, merged;
-    uint64_t notifies_sent, events_taken, batches, responses;
+    uint64_t notifies_sent, events_taken, responses;
+    uint64_t take_batches, answer_batches; /* notifies <= answer_batches */
     uint64_t system_calls, wakeups;
     uint64_t latency[MESSAGE_LATENCY_BUCKETS]; /* READ and WRITE */
     uint64_t flush_latency[MESSAGE_LATENCY_BUCKETS];

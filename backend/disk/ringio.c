@@ -235,7 +235,7 @@ unsigned queue_take(struct queue *queue)
     if (nr <= 0)
         return 0;
     now_us = host_now_us();
-    worker->stats.batches++;
+    worker->stats.take_batches++;
     for (int i = 0; i < nr; i++)
         taken[i] = accept_request(queue, &wire[i], now_us);
     batch_run(worker);
@@ -309,6 +309,7 @@ static void push_answers(struct worker *worker)
             if (!queue->has_answers)
                 continue;
             queue->has_answers = false;
+            worker->stats.answer_batches++;
             if (back_ring_push(&queue->ring)) {
                 worker->stats.notifies_sent++;
                 platform_event_notify(worker->platform, queue->port);
