@@ -23,7 +23,8 @@ may_include() { # FOLDER INCLUDE
     frontend/port-*:'"frontend/vbdfront.h"') ;;
     frontend/port-*:"\"$1/"*) ;;
     backend/engine*:'"common/'* | backend/engine*:'"backend/engine/'*) ;;
-    backend/coherency*:'"common/'* | backend/coherency*:'"backend/coherency/'*) ;;
+    backend/coherency*:'"common/'*) ;;
+    backend/coherency*:'"backend/coherency/'*) ;;
     backend/coherency*:'"backend/engine/engine.h"') ;;
     backend/engine*:'"backend/'* | backend/coherency*:'"backend/'*) false ;;
     backend*:'"common/'* | backend*:'"backend/'*) ;;
