@@ -423,7 +423,7 @@ static void check_full(void)
     }
 }
 
-/* --- notification ------------------------------------------------------------ */
+/* --- notification --- */
 
 /* The peer asked for an event at index `event`; we publish old+1..new. */
 static void check_notify_rule(void)
@@ -452,7 +452,7 @@ static void check_notify_rule(void)
             }
 }
 
-/* --- hostile peers -------------------------------------------------------------- */
+/* --- hostile peers --- */
 
 static void check_hostile_front(void)
 {
