@@ -50,7 +50,8 @@ void back_ring_init(struct back_ring *ring, volatile void *shared,
 
 /* Copies out at most max requests. Returns how many; -EPROTO when the
  * producer index is further ahead than the ring is long (or than responses
- * owed allow: req_prod - rsp_prod > slots): the ring is broken for good. */
+ * owed allow: req_prod - rsp_prod > slots), or has gone back behind what was
+ * taken: the ring is broken for good. */
 int back_ring_take(struct back_ring *ring, struct blkif_wire_request *requests,
                    unsigned max);
 /* True when there is more to take. Otherwise asks for an event at the next
@@ -73,7 +74,8 @@ void front_ring_put(struct front_ring *ring,
                     const struct blkif_wire_request *request);
 bool front_ring_push(struct front_ring *ring);
 /* Copies out at most max responses; returns how many; -EPROTO when the
- * producer index claims more than was asked (first of the four checks). */
+ * producer index claims more than was asked, or has gone back (first of the
+ * four checks). */
 int front_ring_take(struct front_ring *ring,
                     struct blkif_wire_response *responses, unsigned max);
 bool front_ring_final_check(struct front_ring *ring);

@@ -13,9 +13,11 @@
 struct blkif_limits {
     uint64_t nr_sectors;        /* of the disk, 512 bytes each */
     uint32_t sector_alignment;  /* in 512-byte units: sector-size / 512; 1 on
-                                   a disk whose sector-size is 512 */
+                                   a disk whose sector-size is 512; a power
+                                   of two */
     bool read_only;
     bool has_barrier, has_flush, has_discard; /* as advertised */
+    bool has_secure;            /* "discard-secure" */
 };
 
 /* The reasons for a refusal; blkif_refusal_text() has a sentence for each. */
@@ -23,7 +25,7 @@ enum blkif_refusal {
     BLKIF_ACCEPTED,
     BLKIF_UNKNOWN_OPERATION,   /* EOPNOTSUPP */
     BLKIF_NOT_ADVERTISED,      /* EOPNOTSUPP */
-    BLKIF_NO_SEGMENTS,         /* READ, WRITE with none */
+    BLKIF_NO_SEGMENTS,         /* READ, WRITE with none; DISCARD of nothing */
     BLKIF_TOO_MANY_SEGMENTS,   /* more than 11 */
     BLKIF_SEGMENT_BACKWARDS,   /* last < first */
     BLKIF_SEGMENT_PAST_PAGE,   /* last >= 8 (XSA-155's neighbour) */
@@ -36,14 +38,18 @@ enum blkif_refusal {
 /* A request that has been judged; shares nothing with the ring. */
 struct blkif_io {
     uint8_t operation;     /* READ WRITE WRITE_BARRIER FLUSH_DISKCACHE ... */
+    bool is_secure;        /* DISCARD only; never without has_secure */
     uint64_t id;
     uint64_t sector;       /* 0 for an empty FLUSH or BARRIER, whatever the
                               ring said (Windows puts a number there) */
-    uint32_t nr_sectors;   /* data; 0 for empty */
+    uint64_t nr_sectors;   /* of the segments together, or to discard; 0 for
+                              an empty FLUSH or BARRIER */
     uint32_t nr_segments;
     struct blkif_wire_segment segments[BLKIF_WIRE_SEGMENTS];
 };
 
+/* Fills in *io, whole (segments: those that are used), when it returns
+ * BLKIF_ACCEPTED; else *io means nothing. */
 enum blkif_refusal blkif_validate(const struct blkif_wire_request *request,
                                   const struct blkif_limits *limits,
                                   struct blkif_io *io);

@@ -31,17 +31,29 @@ enum xenbus_state xenbus_parse_state(const char *text, size_t length);
 bool xenbus_back_may_go(enum xenbus_state from, enum xenbus_state to);
 bool xenbus_front_may_go(enum xenbus_state from, enum xenbus_state to);
 
-/* What a back end does when it sees the front end's state, given its own. */
+/* What a back end does when it sees the front end's state, given its own.
+ * Each but NOTHING ends in another state; then ask again (a front that skipped
+ * states needs ADVERTISE and CONNECT). Each may be done twice: a ring that is
+ * not there has been given back. */
 enum xenbus_back_action {
     XENBUS_BACK_NOTHING,
     XENBUS_BACK_ADVERTISE,  /* publish features, go to INIT_WAIT */
     XENBUS_BACK_CONNECT,    /* read rings, map, go to CONNECTED */
-    XENBUS_BACK_DISCONNECT, /* front closes: give the ring back, go to CLOSED */
+    XENBUS_BACK_CLOSE,      /* front wants to close: go to CLOSING and go on
+                               serving. Linux says Closing while its disk is
+                               still mounted, mini-os and OVMF wait for our
+                               Closing before they say Closed */
+    XENBUS_BACK_DISCONNECT, /* front has closed: give the ring back, go to
+                               CLOSED */
     XENBUS_BACK_RESTART,    /* front started afresh without closing (kexec,
-                               crash): disconnect, then ADVERTISE */
+                               crash): give the ring back, ADVERTISE; not by
+                               way of CLOSED, which would make a starting
+                               front give up */
 };
 /* front UNKNOWN counts as CLOSED; front states may be skipped; CLOSED back
- * with online and a front that is INITIALISING again advertises anew. */
+ * with online and a front that is INITIALISING again advertises anew. Without
+ * online nothing is started. A back end whose own directory has gone (UNKNOWN)
+ * has nothing to say here: it gives the ring back and writes nothing. */
 enum xenbus_back_action xenbus_back_react(enum xenbus_state back,
                                           enum xenbus_state front,
                                           bool online);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT
+ * Claim: what a peer wrote is copied once: no byte of a slot is read twice, no
+ * index is read more often than ring.h looks at it, and indices are accessed
+ * in the order that makes a slot's contents visible (law 2 of the design;
+ * XSA-155, a double fetch from this very ring). Mechanism: a build of ring.c
+ * whose accesses to shared memory all come here and are counted by byte. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include <xen/io/blkif.h>
+
+#include "common/blkif/ring.h"
+#include "tests/unit/tap.h"
+
+static union {
+    uint8_t bytes[BLKIF_PAGE_BYTES];
+    struct blkif_sring sring;
+    uint64_t align;
+} page;
+static struct blkif_wire_request requests[32];
+static unsigned loads[BLKIF_PAGE_BYTES], stores[BLKIF_PAGE_BYTES];
+
+static size_t offset_of(const volatile uint32_t *word)
+{
+    size_t offset = (size_t)((const volatile uint8_t *)word - page.bytes);
+
+    REQUIRE(offset <= sizeof(page) - sizeof(*word));
+    CHECK_EQ(offset % sizeof(*word), 0);
+    return offset;
+}
+
+static int is_producer(size_t offset)
+{
+    return offset == offsetof(struct blkif_sring, req_prod) ||
+           offset == offsetof(struct blkif_sring, rsp_prod);
+}
+
+static bool is_strict; /* the header is not just being made */
+static bool is_taking; /* what is behind a producer index is about to be read */
+
+uint32_t ring_test_load(const volatile uint32_t *word, int order);
+uint32_t ring_test_load(const volatile uint32_t *word, int order)
+{
+    size_t offset = offset_of(word);
+
+    for (size_t i = 0; i < sizeof(*word); i++)
+        loads[offset + i]++;
+    if (is_taking && is_producer(offset))
+        CHECK(order == __ATOMIC_ACQUIRE || order == __ATOMIC_SEQ_CST);
+    return *word;
+}
+
+void ring_test_store(volatile uint32_t *word, uint32_t value, int order);
+void ring_test_store(volatile uint32_t *word, uint32_t value, int order)
+{
+    size_t offset = offset_of(word);
+
+    for (size_t i = 0; i < sizeof(*word); i++)
+        stores[offset + i]++;
+    if (is_strict && offset < 64) /* an index */
+        CHECK_EQ(order, __ATOMIC_SEQ_CST);
+    *word = value;
+}
+
+static void forget(void)
+{
+    memset(loads, 0, sizeof(loads));
+    memset(stores, 0, sizeof(stores));
+}
+
+/* Everything in [from, to) was loaded `in` times, everything else that is not
+ * the header never. */
+static void check_loads(size_t from, size_t to, unsigned in)
+{
+    for (size_t i = 64; i < sizeof(page); i++)
+        CHECK_EQ(loads[i], i >= from && i < to ? in : 0);
+}
+
+static unsigned header_loads(void)
+{
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < 64; i += 4)
+        sum += loads[i];
+    return sum;
+}
+
+static const size_t request_bytes[] = { sizeof(struct blkif_request), 108,
+                                        112 };
+static const size_t response_bytes[] = { sizeof(struct blkif_response), 12,
+                                         16 };
+
+static void check_requests(void)
+{
+    is_strict = true;
+    for (int abi = 0; abi < BLKIF_ABI_COUNT; abi++)
+        for (unsigned nr = 1; nr <= 32; nr++) {
+            struct back_ring back;
+
+            back_ring_init(&back, &page, 1, (enum blkif_abi)abi);
+            page.sring.req_prod = nr;
+            forget();
+            is_taking = true;
+            CHECK_EQ(back_ring_take(&back, requests, 32), (int)nr);
+            is_taking = false;
+            check_loads(64, 64 + nr * request_bytes[abi], 1);
+            CHECK_EQ(loads[offsetof(struct blkif_sring, req_prod)], 1);
+            CHECK_EQ(header_loads(), 1);
+        }
+}
+
+static void check_responses(void)
+{
+    for (int abi = 0; abi < BLKIF_ABI_COUNT; abi++) {
+        struct front_ring front;
+        struct blkif_wire_response response;
+
+        is_strict = false;
+        front_ring_init(&front, &page, 1, (enum blkif_abi)abi);
+        is_strict = true;
+        front.req_prod = 1;
+        page.sring.rsp_prod = 1;
+        forget();
+        is_taking = true;
+        CHECK_EQ(front_ring_take(&front, &response, 32), 1);
+        is_taking = false;
+        check_loads(64, 64 + response_bytes[abi], 1);
+        CHECK_EQ(loads[offsetof(struct blkif_sring, rsp_prod)], 1);
+        CHECK_EQ(header_loads(), 1);
+    }
+}
+
+static void check_writers(void)
+{
+    struct front_ring front;
+    struct back_ring back;
+    struct blkif_wire_request request = { .nr_segments = 11 };
+
+    is_strict = false;
+    front_ring_init(&front, &page, 1, BLKIF_ABI_NATIVE);
+    is_strict = true;
+    back_ring_init(&back, &page, 1, BLKIF_ABI_NATIVE);
+    forget();
+    front_ring_put(&front, &request);
+    back_ring_put(&back, 1, 2, 3);
+    CHECK_EQ(header_loads(), 0);
+    check_loads(0, 0, 0);
+    for (size_t i = 0; i < sizeof(page); i++)
+        CHECK_EQ(stores[i], (i >= 64 && i < 64 + request_bytes[0]) +
+                            (i >= 64 && i < 64 + response_bytes[0]));
+    front_ring_push(&front);
+    CHECK_EQ(header_loads(), 2); /* the old producer index and the event */
+    forget();
+    back_ring_push(&back);
+    CHECK_EQ(header_loads(), 2);
+    check_loads(0, 0, 0);
+    forget();
+    CHECK(back_ring_final_check(&back));
+    CHECK_EQ(header_loads(), 1);
+    forget();
+    back.req_cons = page.sring.req_prod;
+    CHECK(!back_ring_final_check(&back));
+    CHECK_EQ(header_loads(), 2); /* before and after asking for an event */
+    for (size_t i = 0; i < 64; i += 4)
+        CHECK(!is_producer(i) || stores[i] == 0);
+}
+
+int main(void)
+{
+    TEST("each byte of a taken request is read once, the index once",
+         check_requests);
+    TEST("each byte of a taken response is read once, the index once",
+         check_responses);
+    TEST("writing an entry reads nothing, and a byte is written once",
+         check_writers);
+    return tap_done();
+}
