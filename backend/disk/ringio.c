@@ -187,9 +187,8 @@ static struct ring_request *accept_request(struct queue *queue,
     r->taken_us = now_us;
     refusal = blkif_validate(wire, &vbd->limits, &r->io);
     if (refusal != BLKIF_ACCEPTED) {
-        r->io.operation = wire->operation;
-        r->io.id = wire->id;
-        r->io.nr_sectors = r->io.nr_segments = 0;
+        r->io = (struct blkif_io){ .operation = wire->operation,
+                                   .id = wire->id };
         r->error = blkif_error_from_status(blkif_refusal_status(refusal));
         log_limited(&worker->guest_log, LOG_LEVEL_WARNING,
                     "domain %u: request refused (operation %u, sector %llu): "
