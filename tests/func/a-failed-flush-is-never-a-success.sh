@@ -13,7 +13,7 @@ truncate -s 4M "$work/disk.img"
 dom() { front --domid 7 --vdev xvda "$@"; }
 attach() { # RETRY
     ctl attach --domid 7 --vdev xvda --target "$work/disk.img" \
-        --engine "error:flush=EIO,file=$work/failing,retry=$1/aio"
+        --engine "error:flush=EIO,file='$work/failing',retry=$1/aio"
 }
 shown() { ctl show 7/xvda | grep -q "$1"; }
 

@@ -237,32 +237,32 @@ static void check_write_through(void)
 
     for (unsigned i = 0; i < 2; i++) {
         close(mkstemp(path));
-        snprintf(engine, sizeof engine, "log:file=%s/mem:size=1M", path);
+        snprintf(engine, sizeof engine, "log:file='%s'/mem:size=1M", path);
         rig_open(&rig, engine, no_arguments);
         rig_guest_open(&rig, &guest, RIG_DOMID, BLKIF_ABI_NATIVE);
         REQUIRE(rig_connect(&rig, &guest, RIG_DOMID, 1) == 0);
         r = rig_request(&guest, BLKIF_OP_WRITE, 0, 1, true);
         CHECK_EQ(rig_do(&guest, r), BLKIF_RSP_OKAY);
-        CHECK_EQ(occurrences(path, "fua"), 0);
-        CHECK_EQ(occurrences(path, "flush"), 0);
+        CHECK_EQ(occurrences(path, " FUA "), 0);
+        CHECK_EQ(occurrences(path, " FLUSH "), 0);
         /* a FLUSH or BARRIER that fails: a bad grant */
         r.operation = operations[i];
         r.segments[0].gref++;
         CHECK_EQ(rig_do(&guest, r), BLKIF_RSP_ERROR);
         r.segments[0].gref--;
         /* what had been acknowledged was made durable before the answer */
-        CHECK(occurrences(path, "flush") > 0);
+        CHECK(occurrences(path, " FLUSH ") > 0);
         r.operation = BLKIF_OP_WRITE;
         CHECK_EQ(rig_do(&guest, r), BLKIF_RSP_OKAY);
-        CHECK(occurrences(path, "fua") > 0);
+        CHECK(occurrences(path, " FUA ") > 0);
         rig_end_grants(&guest, &r);
         /* until the front end reconnects */
         CHECK_EQ(rig_disconnect(&rig, &guest, 1), 0);
-        unsigned before = occurrences(path, "fua");
+        unsigned before = occurrences(path, " FUA ");
         CHECK_EQ(rig_connect(&rig, &guest, RIG_DOMID, 2), 0);
         r = rig_request(&guest, BLKIF_OP_WRITE, 0, 1, true);
         CHECK_EQ(rig_do(&guest, r), BLKIF_RSP_OKAY);
-        CHECK_EQ(occurrences(path, "fua"), before);
+        CHECK_EQ(occurrences(path, " FUA "), before);
         rig_end_grants(&guest, &r);
         CHECK_EQ(rig_disconnect(&rig, &guest, 2), 0);
         rig_guest_close(&guest);
