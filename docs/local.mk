@@ -9,18 +9,16 @@ man_MANS += %D%/vbdd.8 %D%/vbdd-local.8 %D%/vbdd.conf.5 %D%/vbdctl.1 \
 	%D%/vbdfront.1 %D%/vbddengines.7
 CLEANFILES += $(man_MANS)
 
-V_GEN_ = $(V_GEN_$(AM_DEFAULT_VERBOSITY))
-V_GEN_0 = @echo "  POD2MAN " $@;
 SUFFIXES = .pod .1 .5 .7 .8
-MAKE_MAN = $(V_GEN_$(V))$(MKDIR_P) $(@D) && $(POD2MAN) \
-	--center='vbdd' --release='vbdd $(VERSION)' \
-	--section=$(subst .,,$(suffix $@)) \
-	--name=$(basename $(notdir $@)) $< $@
+MAKE_MAN = page='$@'; $(MKDIR_P) $(@D) && \
+	name=`basename $$page`; \
+	$(POD2MAN) --center=vbdd --release='vbdd $(VERSION)' \
+	  --section=$${name\#\#*.} --name=$${name%.*} $< $@
 .pod.1:
-	$(MAKE_MAN)
+	$(AM_V_GEN)$(MAKE_MAN)
 .pod.5:
-	$(MAKE_MAN)
+	$(AM_V_GEN)$(MAKE_MAN)
 .pod.7:
-	$(MAKE_MAN)
+	$(AM_V_GEN)$(MAKE_MAN)
 .pod.8:
-	$(MAKE_MAN)
+	$(AM_V_GEN)$(MAKE_MAN)
