@@ -16,34 +16,37 @@
 enum { LOCAL_PAGE_BYTES = 4096, LOCAL_GRANT_FRAMES = 16,
        LOCAL_MAX_GRANTS = LOCAL_GRANT_FRAMES * LOCAL_PAGE_BYTES / 8 };
 
-struct local;        /* a connection: the hypercalls of one domain */
-struct local_domain; /* a guest's memory, seen from the inside */
+struct local; /* a connection: the hypercalls of one domain */
 
-/* Connects as domain domid: 0 for back ends and tools (any number of
- * connections), else the one that local_domain_create() makes. 0 or -errno. */
+/* Connects as domain 0, for back ends and tools (any number of connections),
+ * or to become the guest that local_domain_create() makes. 0 or -errno. */
 int local_open(const char *dir, struct local **local);
 void local_close(struct local *local); /* a guest's connection: it dies */
 
-/* --- guest side ---------------------------------------------------------------- */
+/* --- guest side ----------------------------------------------------------- */
 
 /* Turns the connection into domain domid (1..0x7fef) with nr_pages of memory
  * (a memfd, zeroed), of which the first LOCAL_GRANT_FRAMES are its grant
  * table (v1 entries). Makes /local/domain/N and fires @introduceDomain.
  * -EEXIST when it lives already. */
-int local_domain_create(struct local *local, uint32_t domid, uint32_t nr_pages);
+int local_domain_create(struct local *local, uint32_t domid,
+                        uint32_t nr_pages);
 /* The whole memory, mapped; page i is frame i. */
 void *local_domain_memory(struct local *local);
-/* Grants frame to domid: a reference >= 8, or -ENOSPC. */
+/* Grants frame to domid: a reference >= 8, or -ENOSPC. The frame is judged
+ * by whoever maps it, as on Xen. */
 int32_t local_grant_access(struct local *local, uint32_t domid, uint32_t frame,
                            bool read_only);
-/* -EBUSY while the peer maps or copies (GTF_reading or GTF_writing). */
+/* -EBUSY while the peer maps or copies (GTF_reading or GTF_writing); -EINVAL
+ * for what is not granted. */
 int local_grant_end(struct local *local, uint32_t gref);
 
-/* --- back-end side ---------------------------------------------------------------- */
+/* --- back-end side -------------------------------------------------------- */
 
 /* As platform_grant_map(): checked against the live table entry (domid,
  * GTF_permit_access, GTF_readonly, frame in range), the entry's in-use flags
- * set and kept for as long as anyone maps it. */
+ * set and kept for as long as anyone maps it, or until its process ends.
+ * -EUSERS: 63 connections use that domain already. */
 int local_grant_map(struct local *local, uint32_t domid, const uint32_t *grefs,
                     unsigned nr, bool writable, void **pages);
 int local_grant_unmap(struct local *local, void *pages, unsigned nr);
@@ -54,7 +57,7 @@ int local_grant_copy(struct local *local, uint32_t domid, uint32_t gref,
                      uint16_t offset_bytes, uint16_t length_bytes,
                      void *ours, bool to_guest);
 
-/* --- both --------------------------------------------------------------------------- */
+/* --- both ----------------------------------------------------------------- */
 
 /* 1, 0 or -errno. */
 int local_domain_is_alive(struct local *local, uint32_t domid);
@@ -79,7 +82,7 @@ struct local_held {
 };
 void local_get_held(const struct local *local, struct local_held *held);
 
-/* --- faults, for tests ------------------------------------------------------------- */
+/* --- faults, for tests ---------------------------------------------------- */
 
 /* Makes the stand-in fail the nth next operation of this kind of this
  * connection with error (-errno); 0 clears. Client-side. */
