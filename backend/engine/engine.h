@@ -89,7 +89,8 @@ struct engine_ops {
     void (*commit)(struct engine *engine);
     /* Calls done() of at most max (1 or more) completed requests; returns how
      * many. If that is max there may be more: reap again before waiting for
-     * poll_fd. Once it returns 0, poll_fd is quiet until something completes. */
+     * poll_fd. Once it returns 0, poll_fd is quiet until something completes
+     * (at most it wakes once for nothing). */
     unsigned (*reap)(struct engine *engine, unsigned max);
     /* Waits for at least `least` completions or timeout_us; then reap(). May
      * return early. NULL: commit() leaves nothing to wait for. */

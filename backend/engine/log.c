@@ -44,8 +44,8 @@ static void write_line(struct log_engine *log,
     const char *flag = request->flags & ENGINE_FUA ? "FUA"
                        : request->flags & ENGINE_SECURE ? "SECURE" : "-";
     char line[160];
-    int length = snprintf(line, sizeof line,
-                          "%c %" PRIu64 " %" PRIu64 " %s %" PRIu64 " %u %s %s\n",
+    int length = snprintf(line, sizeof line, "%c %" PRIu64 " %" PRIu64
+                          " %s %" PRIu64 " %u %s %s\n",
                           *result ? 'C' : 'S', stack_of(request)->mark,
                           host_now_us(), op_name(request->op),
                           request->offset_bytes, request->length_bytes, flag,

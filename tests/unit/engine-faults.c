@@ -7,8 +7,9 @@
  * (--wrap). Completions are bent in io_getevents(), with reap=getevents. */
 #include "config.h"
 
-#include <libaio.h>
+#include <sys/eventfd.h>
 
+#include "backend/engine/aio.h"
 #include "tests/unit/engine-test.h"
 
 enum { DEPTH = 8, BLOCK = 4096 };
@@ -24,6 +25,7 @@ static struct {
     bool refuse_flags;      /* io_submit: EOPNOTSUPP for any RWF_ flag */
     long results[16];       /* io_getevents: these instead, but 0 is none */
     unsigned result_next;
+    bool late_signals;      /* eventfd_read: the last 1 comes after it */
     unsigned submit_calls, events_seen;
 } fault;
 
@@ -31,7 +33,9 @@ int __real_io_setup(int maxevents, io_context_t *context);
 int __real_io_submit(io_context_t context, long count, struct iocb *ios[]);
 int __real_io_getevents(io_context_t context, long least, long most,
                         struct io_event *events, struct timespec *timeout);
+int __real_eventfd_read(int event_fd, eventfd_t *value);
 int __wrap_io_setup(int maxevents, io_context_t *context);
+int __wrap_eventfd_read(int event_fd, eventfd_t *value);
 int __wrap_io_submit(io_context_t context, long count, struct iocb *ios[]);
 int __wrap_io_getevents(io_context_t context, long least, long most,
                         struct io_event *events, struct timespec *timeout);
@@ -81,6 +85,17 @@ int __wrap_io_getevents(io_context_t context, long least, long most,
             events[i].res =
                 (unsigned long)fault.results[fault.result_next++];
     return count;
+}
+
+int __wrap_eventfd_read(int event_fd, eventfd_t *value)
+{
+    int result = __real_eventfd_read(event_fd, value);
+
+    if (fault.late_signals && result == 0 && *value > 1) {
+        --*value;
+        eventfd_write(event_fd, 1);
+    }
+    return result;
 }
 
 static struct engine *engine;
@@ -239,6 +254,12 @@ static void check_refused_late(void)
     for (unsigned i = 0; i < DEPTH + 1; i++)
         job_free(jobs[i]);
     close_aio();
+    /* With nothing in flight, no completion would wake the loop either. */
+    open_aio();
+    fault.submit_errors[0] = -EAGAIN;
+    fault.submit_errors[1] = -EIO;
+    CHECK_EQ(run_op(engine, ENGINE_READ, 0, 0, BLOCK), -EIO);
+    close_aio();
 }
 
 static void check_no_fdsync(void)
@@ -263,6 +284,7 @@ static void check_no_fua(void)
     memset(&fault, 0, sizeof fault);
     fault.refuse_flags = true;
     REQUIRE(try_open("aio", DEPTH) == 0);
+    fault.refuse_flags = false;
     CHECK(!engine->info.can_fua);
     CHECK_EQ(run_op(engine, ENGINE_WRITE, ENGINE_FUA, 0, BLOCK),
              -EOPNOTSUPP);
@@ -305,6 +327,25 @@ static void check_results(void)
     close_aio();
 }
 
+/* A direct request cannot go on inside a block: the target has shrunk. */
+static void check_direct_rest(void)
+{
+    struct engine_config config = { .is_direct = true };
+
+    memset(&fault, 0, sizeof fault);
+    config.fd = fd = file_target(1 << 20, O_RDWR | O_DIRECT);
+    if (fd < 0) {
+        NOTE("no O_DIRECT here");
+        CHECK(true);
+        return;
+    }
+    REQUIRE(engine_open("aio:reap=getevents", &config, &engine, reason,
+                        sizeof reason) == 0);
+    fault.results[0] = 100;
+    CHECK_EQ(run_op(engine, ENGINE_READ, 0, 0, BLOCK), -EIO);
+    close_aio();
+}
+
 /* The rest of a short request is the right rest: the kernel moves all of it,
  * only the answer is bent, so that wrong bytes would show. */
 static void check_rest(void)
@@ -331,8 +372,92 @@ static void check_rest(void)
     close_aio();
 }
 
+/* The kernel signals after it has moved the tail: a request can be done before
+ * its signal is there. Such a signal wakes the loop for nothing, once. */
+static void check_late_signals(void)
+{
+    open_aio();
+    fault.late_signals = true;
+    write_and_read(20);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_EQ(reap(engine, 1), 0);
+    CHECK(!is_readable(engine, 0));
+    close_aio();
+}
+
+/* --- the ring in memory --------------------------------------------------- */
+
+static struct {
+    struct aio_ring ring;
+    struct io_event events[4];
+} fake;
+
+static void reset_fake(void)
+{
+    memset(&fake, 0, sizeof fake);
+    fake.ring.slots = 4;
+    fake.ring.magic = 0xa10a10a1;
+    fake.ring.compat_features = 1;
+    fake.ring.header_length = 32;
+}
+
+static bool is_known(void)
+{
+    bool known = aio_ring_of((io_context_t)&fake) != NULL;
+
+    reset_fake();
+    return known;
+}
+
+static void check_strange_rings(void)
+{
+    reset_fake();
+    CHECK(is_known());
+    fake.ring.magic++;
+    CHECK(!is_known());
+    fake.ring.compat_features = 3;
+    CHECK(!is_known());
+    fake.ring.incompat_features = 1;
+    CHECK(!is_known());
+    fake.ring.header_length = 40;
+    CHECK(!is_known());
+    fake.ring.slots = 0;
+    CHECK(!is_known());
+    fake.ring.head = 4;
+    CHECK(!is_known());
+    fake.ring.tail = 4;
+    CHECK(!is_known());
+}
+
+/* Every place of head, every fill level: in order, none twice, none left. */
+static void check_ring_wraps(void)
+{
+    for (unsigned start = 0; start < 4; start++) {
+        for (unsigned fill = 0; fill < 4; fill++) {
+            struct io_event event;
+
+            reset_fake();
+            fake.ring.head = start;
+            fake.ring.tail = (start + fill) % 4;
+            for (unsigned i = 0; i < fill; i++)
+                fake.events[(start + i) % 4].res = 100 + i;
+            for (unsigned i = 0; i < fill; i++) {
+                CHECK_EQ(aio_ring_count(&fake.ring), fill - i);
+                CHECK(aio_ring_take(&fake.ring, &event));
+                CHECK_EQ(event.res, 100 + i);
+            }
+            CHECK_EQ(aio_ring_count(&fake.ring), 0);
+            CHECK(!aio_ring_take(&fake.ring, &event));
+            CHECK_EQ(fake.ring.head, (start + fill) % 4);
+        }
+    }
+}
+
 int main(void)
 {
+    TEST("a ring that is not exactly as known is not used",
+         check_strange_rings);
+    TEST("the ring wraps", check_ring_wraps);
     TEST("where fewer requests fit, the others wait", check_setup_halves);
     TEST("where none fit, the sentence names fs.aio-max-nr",
          check_setup_fails);
@@ -341,9 +466,13 @@ int main(void)
     TEST("a batch taken in part goes on with the rest", check_partial);
     TEST("a request that the kernel refuses fails alone", check_refused);
     TEST("a request that is refused late wakes the loop", check_refused_late);
+    TEST("a signal later than its completion is taken back, too",
+         check_late_signals);
     TEST("without an asynchronous flush the helper flushes", check_no_fdsync);
     TEST("without RWF_DSYNC there is no FUA", check_no_fua);
     TEST("every result of the kernel has its meaning", check_results);
     TEST("a short request goes on with exactly its rest", check_rest);
+    TEST("a direct request that ends inside a block fails",
+         check_direct_rest);
     return tap_done();
 }

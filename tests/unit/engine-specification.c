@@ -166,7 +166,21 @@ static void check_aio_targets(void)
     config = saved;
 }
 
-/* How big is the disk of this specification? 0: it does not open. */
+static int loop_fd;
+
+static void check_read_only_device(void)
+{
+    int is_read_only = 1;
+
+    config.size_bytes = 0;
+    REQUIRE(ioctl(loop_fd, BLKROSET, &is_read_only) == 0);
+    refuse_aio(loop_fd, -EROFS, "aio: the block device is read-only");
+    is_read_only = 0;
+    REQUIRE(ioctl(loop_fd, BLKROSET, &is_read_only) == 0);
+    config.size_bytes = 1 << 20;
+}
+
+/* What this specification opens; all zero if it does not. */
 static struct engine_info open_info(const char *specification)
 {
     struct engine_info info = { 0 };
@@ -218,6 +232,14 @@ static void check_close_of_nothing(void)
 
 int main(void)
 {
+    loop_fd = loop_target(1 << 20, 512, O_RDWR);
+    if (loop_fd >= 0)
+        TEST("a read-only block device is not opened for writing",
+             check_read_only_device);
+    else
+        tap_skip("a read-only block device is not opened for writing",
+                 "root and a free loop device");
+    close(loop_fd);
     TEST("a stack that cannot be is refused with its reason", check_stacks);
     TEST("a parameter that cannot be is refused with its reason",
          check_parameters);

@@ -192,6 +192,23 @@ static void check_delayed_errors(void)
     engine_close(engine);
 }
 
+/* Nothing below knows of what has failed above. */
+static void check_no_wait_for_errors(void)
+{
+    uint64_t start = host_now_us();
+    struct job *job;
+
+    open_stack("error:read=EIO/delay:write=1ms/mem");
+    job = job_new(engine, ENGINE_READ, 0, BLOCK);
+    job_submit(engine, job);
+    commit(engine);
+    engine->ops->wait(engine, 1, HANG_MS * 1000);
+    CHECK(host_now_us() - start < HANG_MS * 1000ull);
+    CHECK_EQ(reap(engine, 1), 1);
+    job_free(job);
+    engine_close(engine);
+}
+
 /* --- log ------------------------------------------------------------------ */
 
 struct line {
@@ -299,6 +316,7 @@ int main(void)
     TEST("delay lets nothing through early and wakes in time",
          check_nothing_early);
     TEST("delay and error can be stacked either way", check_delayed_errors);
+    TEST("a failed request is not waited for", check_no_wait_for_errors);
     TEST("log writes one line for each submission and completion", check_log);
     TEST("null touches data only if zero=yes", check_null);
     return tap_done();

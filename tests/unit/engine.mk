@@ -17,4 +17,5 @@ tests_unit_engine_aio_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_faults_SOURCES = %D%/engine-faults.c
 tests_unit_engine_faults_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_setup \
-	-Wl,--wrap=io_submit -Wl,--wrap=io_getevents
+	-Wl,--wrap=io_submit -Wl,--wrap=io_getevents \
+	-Wl,--wrap=eventfd_read
