@@ -96,7 +96,8 @@ struct engine_ops {
      * return early. NULL: commit() leaves nothing to wait for. */
     void (*wait)(struct engine *engine, unsigned least, unsigned timeout_us);
     /* Readable when reap() may have work that commit() did not leave behind;
-     * acknowledged by reap() itself. -1: reap() after each commit() gets all. */
+     * acknowledged by reap() itself. -1: reap() after each commit() gets
+     * all. */
     int (*poll_fd)(struct engine *engine);
 };
 

@@ -249,8 +249,7 @@ static void check_refused_late(void)
         reap(engine, 100);
     }
     CHECK_EQ(jobs[DEPTH]->error, -EIO);
-    CHECK_EQ(reap(engine, 1), 0);
-    CHECK(!is_readable(engine, 0));
+    CHECK(is_quiet(engine));
     for (unsigned i = 0; i < DEPTH + 1; i++)
         job_free(jobs[i]);
     close_aio();
@@ -387,23 +386,21 @@ static void check_late_signals(void)
 
 /* --- the ring in memory --------------------------------------------------- */
 
-static struct {
-    struct aio_ring ring;
-    struct io_event events[4];
-} fake;
+static uint64_t fake_memory[20]; /* header and four events */
+static struct aio_ring *const fake = (struct aio_ring *)fake_memory;
 
 static void reset_fake(void)
 {
-    memset(&fake, 0, sizeof fake);
-    fake.ring.slots = 4;
-    fake.ring.magic = 0xa10a10a1;
-    fake.ring.compat_features = 1;
-    fake.ring.header_length = 32;
+    memset(fake_memory, 0, sizeof fake_memory);
+    fake->slots = 4;
+    fake->magic = 0xa10a10a1;
+    fake->compat_features = 1;
+    fake->header_length = 32;
 }
 
 static bool is_known(void)
 {
-    bool known = aio_ring_of((io_context_t)&fake) != NULL;
+    bool known = aio_ring_of((io_context_t)fake) != NULL;
 
     reset_fake();
     return known;
@@ -413,19 +410,19 @@ static void check_strange_rings(void)
 {
     reset_fake();
     CHECK(is_known());
-    fake.ring.magic++;
+    fake->magic++;
     CHECK(!is_known());
-    fake.ring.compat_features = 3;
+    fake->compat_features = 3;
     CHECK(!is_known());
-    fake.ring.incompat_features = 1;
+    fake->incompat_features = 1;
     CHECK(!is_known());
-    fake.ring.header_length = 40;
+    fake->header_length = 40;
     CHECK(!is_known());
-    fake.ring.slots = 0;
+    fake->slots = 0;
     CHECK(!is_known());
-    fake.ring.head = 4;
+    fake->head = 4;
     CHECK(!is_known());
-    fake.ring.tail = 4;
+    fake->tail = 4;
     CHECK(!is_known());
 }
 
@@ -437,18 +434,18 @@ static void check_ring_wraps(void)
             struct io_event event;
 
             reset_fake();
-            fake.ring.head = start;
-            fake.ring.tail = (start + fill) % 4;
+            fake->head = start;
+            fake->tail = (start + fill) % 4;
             for (unsigned i = 0; i < fill; i++)
-                fake.events[(start + i) % 4].res = 100 + i;
+                fake->events[(start + i) % 4].res = 100 + i;
             for (unsigned i = 0; i < fill; i++) {
-                CHECK_EQ(aio_ring_count(&fake.ring), fill - i);
-                CHECK(aio_ring_take(&fake.ring, &event));
+                CHECK_EQ(aio_ring_count(fake), fill - i);
+                CHECK(aio_ring_take(fake, &event));
                 CHECK_EQ(event.res, 100 + i);
             }
-            CHECK_EQ(aio_ring_count(&fake.ring), 0);
-            CHECK(!aio_ring_take(&fake.ring, &event));
-            CHECK_EQ(fake.ring.head, (start + fill) % 4);
+            CHECK_EQ(aio_ring_count(fake), 0);
+            CHECK(!aio_ring_take(fake, &event));
+            CHECK_EQ(fake->head, (start + fill) % 4);
         }
     }
 }

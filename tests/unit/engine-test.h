@@ -111,6 +111,19 @@ static inline bool is_readable(struct engine *engine, int timeout_ms)
     return poll(&wanted, 1, timeout_ms) == 1 && wanted.revents & POLLIN;
 }
 
+/* With nothing in flight: does poll_fd fall silent? A signal that is later than
+ * its completion may wake for nothing, but not for ever. */
+static inline bool is_quiet(struct engine *engine)
+{
+    for (unsigned tries = 0; tries < 1000; tries++) {
+        if (reap(engine, 1) != 0)
+            return false;
+        if (!is_readable(engine, 0))
+            return true;
+    }
+    return false;
+}
+
 /* Runs until nothing is outstanding, the way an event loop would: reap until
  * there is no more, then sleep on poll_fd. */
 static inline void drain(struct engine *engine)
