@@ -1,1 +1,22 @@
 # SPDX-License-Identifier: MIT
+frontend_tests = %D%/frontend-connect %D%/frontend-core %D%/frontend-order \
+	%D%/frontend-lies
+check_PROGRAMS += $(frontend_tests)
+TESTS += $(frontend_tests)
+
+check_LIBRARIES += %D%/libfrontend-fake.a
+%C%_libfrontend_fake_a_SOURCES = %D%/frontend-fake.c %D%/frontend-fake.h
+frontend_libs = %D%/libfrontend-fake.a libvbdfront.a libblkif.a
+
+%C%_frontend_connect_SOURCES = %D%/frontend-connect.c %D%/frontend-disk.h \
+	%D%/tap.h
+%C%_frontend_connect_LDADD = $(frontend_libs)
+%C%_frontend_core_SOURCES = %D%/frontend-core.c %D%/frontend-disk.h \
+	%D%/tap.h
+%C%_frontend_core_LDADD = $(frontend_libs)
+%C%_frontend_order_SOURCES = %D%/frontend-order.c %D%/frontend-disk.h \
+	%D%/tap.h
+%C%_frontend_order_LDADD = $(frontend_libs)
+%C%_frontend_lies_SOURCES = %D%/frontend-lies.c %D%/frontend-disk.h \
+	%D%/tap.h
+%C%_frontend_lies_LDADD = $(frontend_libs)
