@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The port to the local stand-in: hypercalls through common/local, the store
  * through libxenstore over the domain's own socket. */
+#include "config.h" /* for GNU extensions */
+
 #include "frontend/port-local/port-local.h"
 
 #include <errno.h>

@@ -20,3 +20,13 @@ frontend_libs = %D%/libfrontend-fake.a libvbdfront.a libblkif.a
 %C%_frontend_lies_SOURCES = %D%/frontend-lies.c %D%/frontend-disk.h \
 	%D%/tap.h
 %C%_frontend_lies_LDADD = $(frontend_libs)
+
+# Above the local stand-in: a small back end in a process of its own.
+check_PROGRAMS += %D%/frontend-serve %D%/frontend-port-local
+TESTS += %D%/frontend-port-local
+%C%_frontend_serve_SOURCES = %D%/frontend-serve.c
+%C%_frontend_serve_CFLAGS = $(AM_CFLAGS) $(XENSTORE_CFLAGS)
+%C%_frontend_serve_LDADD = libblkif.a liblocal.a libhost.a $(XENSTORE_LIBS)
+%C%_frontend_port_local_SOURCES = %D%/frontend-port-local.c %D%/tap.h
+%C%_frontend_port_local_LDADD = libportlocal.a libvbdfront.a liblocal.a \
+	libhost.a $(XENSTORE_LIBS)
