@@ -9,6 +9,7 @@ vbdfront_SOURCES = %D%/vbdfront/main.c %D%/vbdfront/cli.h \
 	%D%/vbdfront/verify.c %D%/vbdfront/stamp.c %D%/vbdfront/stamp.h \
 	%D%/vbdfront/bench.c %D%/vbdfront/histogram.c \
 	%D%/vbdfront/histogram.h
+EXTRA_DIST += docs/vbdfront.pod
 vbdfront_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 vbdfront_LDADD = libportlocal.a libvbdfront.a liblocal.a libhost.a \
 	$(XENSTORE_LIBS) $(JANSSON_LIBS)

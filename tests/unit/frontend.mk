@@ -30,3 +30,12 @@ TESTS += %D%/frontend-port-local
 %C%_frontend_port_local_SOURCES = %D%/frontend-port-local.c %D%/tap.h
 %C%_frontend_port_local_LDADD = libportlocal.a libvbdfront.a liblocal.a \
 	libhost.a $(XENSTORE_LIBS)
+
+# The command line tool: its parts, then the whole.
+check_PROGRAMS += %D%/frontend-parts
+dist_check_SCRIPTS += %D%/frontend-tool.sh
+TESTS += %D%/frontend-parts %D%/frontend-tool.sh
+%C%_frontend_parts_SOURCES = %D%/frontend-parts.c %D%/tap.h \
+	tools/vbdfront/options.c tools/vbdfront/vdev.c \
+	tools/vbdfront/stamp.c tools/vbdfront/histogram.c
+%C%_frontend_parts_LDADD = libhost.a
