@@ -70,7 +70,6 @@ int vbdfront_open(const struct vbdfront_port *port, const char *node,
     if (!front)
         return -XEN_ENOMEM;
     front->port = port;
-    front_queue_init(front);
     if (!front_text_format(front->node, sizeof front->node, "%s", node)) {
         vbdfront_close(front);
         return -XEN_ENAMETOOLONG;
@@ -100,6 +99,7 @@ static int open_ring(struct vbdfront *front)
                           "there is no page for the ring");
     front_ring_init(&front->ring, front->ring_page, RING_PAGES,
                     BLKIF_ABI_NATIVE);
+    front_queue_init(front);
     grant = front_grant(front, front->ring_page, false);
     if (grant < 0) {
         front_say(front, "the ring's page cannot be granted (error %u)",

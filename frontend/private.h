@@ -116,6 +116,8 @@ int front_wait_backend(struct vbdfront *front, unsigned wanted,
 
 /* --- queue.c ------------------------------------------------------------- */
 
+/* For a new ring: no more shadows than it has slots, so that whoever has a
+ * shadow has a slot. */
 void front_queue_init(struct vbdfront *front);
 /* Takes responses, puts requests, pushes, until the ring has no more for us.
  * The ring must exist. */

@@ -130,9 +130,10 @@ static void answer(struct vbdfront *front, struct vbdfront_io *io, int error)
 
 void front_queue_init(struct vbdfront *front)
 {
-    front->pending = front->pending_tail = NULL;
+    uint32_t slots = front->ring.slots;
+
     front->free_shadows = NULL;
-    for (unsigned i = FRONT_SLOTS; i-- > 0;) {
+    for (uint32_t i = slots < FRONT_SLOTS ? slots : FRONT_SLOTS; i-- > 0;) {
         front->shadows[i] = (struct front_shadow){
             .next_free = front->free_shadows };
         front->free_shadows = &front->shadows[i];
@@ -200,7 +201,7 @@ static bool put_request(struct vbdfront *front, struct vbdfront_io *io)
     uint32_t left = *now->step == STEP_SYNC ? 0 : io->nr_sectors - before;
     struct blkif_wire_request request = { .handle = front->handle };
 
-    if (!shadow || front_ring_free(&front->ring) == 0)
+    if (!shadow)
         return false;
     if (left > 0) {
         uint8_t *data = io->data;

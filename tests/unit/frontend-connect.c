@@ -425,6 +425,23 @@ static void check_long_node(void)
     CHECK(fake_is_clean(&world));
 }
 
+/* A reason is cut, whatever a toolstack calls its folders. */
+static void check_long_backend(void)
+{
+    char backend[241];
+
+    open_front();
+    memset(backend, 'b', sizeof backend);
+    backend[0] = '/';
+    backend[sizeof backend - 1] = '\0';
+    fake_set(&world, FAKE_NODE, "backend", backend);
+    world.backend = NULL;
+    CHECK_EQ(vbdfront_connect(front, SECOND), -ETIMEDOUT);
+    CHECK_EQ(strlen(vbdfront_reason(front)), 255);
+    CHECK(strncmp(vbdfront_reason(front), "the back end /bbbb", 18) == 0);
+    close_front();
+}
+
 int main(void)
 {
     TEST("a fresh device is connected and closed again", check_connect);
@@ -451,5 +468,7 @@ int main(void)
     TEST("a ring page that is given back late is waited for",
          check_ring_given_back_late);
     TEST("a node's name that is too long is refused", check_long_node);
+    TEST("a back end's path that is long is understood, and cut in reasons",
+         check_long_backend);
     return tap_done();
 }

@@ -229,6 +229,19 @@ static void check_submit_from_done(void)
     stop();
 }
 
+static void check_disconnect_ends_submits(void)
+{
+    start_usual();
+    resubmissions = 1;
+    ios[0] = (struct vbdfront_io){ .op = VBDFRONT_READ, .nr_sectors = 1,
+                                   .data = buffer, .done = submit_again };
+    vbdfront_submit(front, &ios[0]);
+    CHECK_EQ(vbdfront_disconnect(front, SECOND), 0);
+    CHECK_EQ(results[0], -EIO);
+    CHECK_EQ(world.nr_log, 1);
+    stop();
+}
+
 static void check_first_error_wins(void)
 {
     start_usual();
@@ -303,6 +316,27 @@ static void check_grant_exhaustion(void)
     stop();
 }
 
+static unsigned nr_waits;
+
+static void gives_grants_back(struct fake *fake)
+{
+    if (++nr_waits == 5)
+        fake->grants_limit = 2;
+    fake_live(fake);
+}
+
+static void check_grants_of_others(void)
+{
+    start_usual();
+    world.grants_limit = 1;
+    world.backend = gives_grants_back;
+    nr_waits = 0;
+    submit(0, VBDFRONT_READ, 0, 0, 8, buffer);
+    CHECK_EQ(vbdfront_drain(front, SECOND), 0);
+    CHECK_EQ(results[0], 0);
+    stop();
+}
+
 int main(void)
 {
     TEST("data is split at page boundaries, exactly", check_splits);
@@ -315,10 +349,14 @@ int main(void)
     TEST("answers may come in any order", check_out_of_order);
     TEST("a batch is one push, and one notify if asked for", check_one_push);
     TEST("done() may submit", check_submit_from_done);
+    TEST("a disk that disconnects takes nothing more from done()",
+         check_disconnect_ends_submits);
     TEST("the first error of several parts wins", check_first_error_wins);
     TEST("nothing more of a failed operation goes out", check_failed_stops);
     TEST("a status that is none is an error", check_status_garbage);
     TEST("a full grant table makes it slower, not wrong",
          check_grant_exhaustion);
+    TEST("grants that others give back are found without an event",
+         check_grants_of_others);
     return tap_done();
 }

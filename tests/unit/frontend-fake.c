@@ -385,7 +385,7 @@ static const struct vbdfront_port port_table = {
 
 static const char *join(const char *directory, const char *leaf)
 {
-    static char path[256];
+    static char path[FAKE_PATH_BYTES];
 
     snprintf(path, sizeof path, "%s/%s", directory, leaf);
     return path;

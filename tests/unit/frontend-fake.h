@@ -20,6 +20,7 @@
 
 enum {
     FAKE_GRANTS = 1024, FAKE_NODES = 64, FAKE_VALUE_BYTES = 600,
+    FAKE_PATH_BYTES = 400,
     FAKE_DISK_SECTORS = 16384, FAKE_LOG = 4096,
 };
 
@@ -35,7 +36,7 @@ struct fake {
 
     /* store */
     struct {
-        char path[128], value[FAKE_VALUE_BYTES];
+        char path[FAKE_PATH_BYTES], value[FAKE_VALUE_BYTES];
         bool is_watched;
     } nodes[FAKE_NODES];
     unsigned nr_nodes, nr_watches;

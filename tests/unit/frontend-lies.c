@@ -159,16 +159,15 @@ static void check_random_lies(void)
         for (unsigned i = 0; i < 40; i++) {
             random = random * 6364136223846793005ull + 1442695040888963407ull;
             page[(random >> 33) % (i < 8 ? 16 : 512)] =
-                (uint8_t)(random >> 60 ? random >> 56 : random >> 61);
+                (uint8_t)(random >> 55 & 1 ? random >> 56 : random >> 62);
         }
+        world.has_ring = false; /* it would read its own rubbish */
         vbdfront_poll(front);
-        world.holds = false;
         vbdfront_disconnect(front, 1000);
         CHECK_EQ(vbdfront_in_flight(front), 0);
         for (unsigned i = 0; i < 3; i++)
             CHECK(results[i] != UNDONE);
         REQUIRE(vbdfront_connect(front, SECOND) == 0);
-        world.holds = true;
     }
     stop();
 }
