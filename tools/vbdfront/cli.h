@@ -27,7 +27,7 @@ struct cli {
     const struct vbdfront_info *info;
 };
 
-/* --- options.c -------------------------------------------------------------- */
+/* --- options.c ----------------------------------------------------------- */
 
 enum option_kind {
     OPTION_FLAG,   /* value: bool */
@@ -58,13 +58,13 @@ void options_print(const struct option *options, FILE *to);
 bool options_check_words(const char *command, const char *words, int argc,
                          int min, int max);
 
-/* --- vdev.c ----------------------------------------------------------------- */
+/* --- vdev.c -------------------------------------------------------------- */
 
 /* The number of a virtual disk by its name, as libxl has it (vbd-interface.7):
  * xvda, xvdb1, hda, sdc2 or the number itself. False when it is none. */
 bool vdev_parse(const char *name, uint32_t *vdev);
 
-/* --- disk.c ----------------------------------------------------------------- */
+/* --- disk.c -------------------------------------------------------------- */
 
 /* Makes the domain, waits for the device and connects. EXIT_... */
 int disk_open(struct cli *cli);
@@ -80,7 +80,7 @@ void disk_wait(struct cli *cli);
 /* A range that the disk has. */
 bool disk_check_range(struct cli *cli, uint64_t sector, uint64_t nr_sectors);
 
-/* --- stream.c --------------------------------------------------------------- */
+/* --- stream.c ------------------------------------------------------------ */
 
 struct stream {
     uint64_t sector, nr_sectors; /* nr_sectors: to the disk, at most */
@@ -101,7 +101,7 @@ struct stream {
 int stream_from_disk(struct cli *cli, struct stream *stream);
 int stream_to_disk(struct cli *cli, struct stream *stream);
 
-/* --- file.c ----------------------------------------------------------------- */
+/* --- file.c -------------------------------------------------------------- */
 
 /* FILE or "-" (standard input or output). The descriptor, or -1 and it has
  * been said. */
@@ -120,7 +120,7 @@ int file_to_disk(struct cli *cli, int fd, const char *name, uint64_t sector,
 int file_from_disk(struct cli *cli, uint64_t sector, uint64_t nr_sectors,
                    int fd, const char *name, const char *title);
 
-/* --- progress.c ------------------------------------------------------------- */
+/* --- progress.c ---------------------------------------------------------- */
 
 struct progress {
     const char *title;
@@ -133,7 +133,7 @@ void progress_start(struct progress *progress, const char *title,
 void progress_show(struct progress *progress, uint64_t done_bytes);
 void progress_end(struct progress *progress, uint64_t done_bytes);
 
-/* --- the subcommands: one file each ----------------------------------------- */
+/* --- the subcommands: one file each -------------------------------------- */
 
 struct command {
     const char *name, *words, *summary;
