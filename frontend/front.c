@@ -152,9 +152,10 @@ static int close_ring(struct vbdfront *front, uint64_t timeout_us)
 
 /* --- the way down -------------------------------------------------------- */
 
-/* The order is libxl's and Linux's: Closing; when the back end is Closing too
- * it touches neither ring nor data any more, and both are taken back; Closed.
- * Each step is made whatever became of the one before. */
+/* Closing; when the back end has seen it, Closed; and only when it is Closed
+ * too, ring and data are taken back: xen-blkback and vbdd keep the ring mapped
+ * until the front end has said Closed. Each step is made whatever became of
+ * the one before. */
 static int close_down(struct vbdfront *front, uint64_t timeout_us)
 {
     uint64_t lost = front->stats.pages_lost;
@@ -162,13 +163,12 @@ static int close_down(struct vbdfront *front, uint64_t timeout_us)
 
     if (front->ring_page) {
         front_set_state(front, XENBUS_CLOSING);
-        error = front_wait_backend(front, FRONT_IS_GONE | FRONT_IS(CLOSING), 0,
-                                   timeout_us);
+        front_wait_backend(front, FRONT_IS_GONE | FRONT_IS(CLOSING), 0,
+                           timeout_us);
+        front_set_state(front, XENBUS_CLOSED);
+        error = front_wait_backend(front, FRONT_IS_GONE, 0, timeout_us);
         front_queue_fail(front);
         close_ring(front, timeout_us);
-        front_set_state(front, XENBUS_CLOSED);
-        if (!error)
-            error = front_wait_backend(front, FRONT_IS_GONE, 0, timeout_us);
     }
     front_forget_backend(front);
     front->state = VBDFRONT_CLOSED;

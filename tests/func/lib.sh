@@ -64,8 +64,15 @@ wait_for() {
     return 1
 }
 
+# politely, and after 20 s not; the daemons' own ends are tested elsewhere
 stop_pid() {
-    kill "$1" 2>/dev/null
+    local i
+    kill "$1" 2>/dev/null || return 0
+    for ((i = 0; i < 400; i++)); do
+        kill -0 "$1" 2>/dev/null || break
+        sleep 0.05
+    done
+    kill -KILL "$1" 2>/dev/null && note "pid $1 had to be killed"
     wait "$1" 2>/dev/null
 }
 
