@@ -56,7 +56,8 @@ static uint64_t time_earlier(uint64_t a_us, uint64_t b_us)
     return a_us < b_us ? a_us : b_us;
 }
 
-/* When an honest client has waited long enough; 0: never. */
+/* When an honest client will have waited long enough for flushes that keep
+ * failing; 0: never. */
 static uint64_t flush_deadline_us(const struct request *request)
 {
     const struct coherency *disk = request_disk(request);
@@ -113,11 +114,10 @@ void flush_join(struct request *request)
         return;
     }
 #endif
-    if (disk->flush.failing_since_us && request->waiting_since_us == 0) {
+    if (request->waiting_since_us == 0)
         request->waiting_since_us = disk_now_us(disk);
-        disk_set_timer(disk, time_earlier(disk->timer_at_us,
-                                          flush_deadline_us(request)));
-    }
+    disk_set_timer(disk, time_earlier(disk->timer_at_us,
+                                      flush_deadline_us(request)));
     list_append(&disk->flush.waiting, &request->place);
     flush_start(disk);
 }

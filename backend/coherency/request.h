@@ -49,7 +49,7 @@ struct request {
     bool is_at_engine;
     bool has_waited;
     bool is_volatile; /* has written without FUA */
-    uint64_t waiting_since_us; /* came while flushes were failing; 0: no */
+    uint64_t waiting_since_us; /* for a flush; 0: it does not */
 
     uint64_t next_bytes; /* on the disk: where the next part begins */
     enum io_phase phase;

@@ -406,7 +406,8 @@ static void op_judge_flush(struct op *op, int error)
         if (!has_data)
             world_blame(world, "C8: an empty flush was answered with an "
                                "error");
-        if (!coherency_client_is_write_through(client->client))
+        if (client->client &&
+            !coherency_client_is_write_through(client->client))
             world_blame(world, "C8: a failed flush, but no write-through");
         client->is_write_through = true;
         model_secure(model, op->client);
