@@ -30,8 +30,7 @@ bool client_has_turn(const struct request *request)
     const struct coherency_client *client = request->client;
 
     if (request_is_flush(request))
-        return client_first_write(client) == request ||
-               BUG(BARRIER_NO_DRAIN);
+        return client_first_write(client) == request || BUG(BARRIER_NO_DRAIN);
     return request->range.sequence < client->gate_sequence ||
            BUG(BARRIER_NO_GATE);
 }
@@ -42,7 +41,8 @@ static void client_move_gate(struct coherency_client *client)
     struct list *link;
 
     client->gate_sequence = no_gate;
-    LIST_EACH(link, &client->writes) {
+    LIST_EACH(link, &client->writes)
+    {
         struct request *request = LIST_ITEM(link, struct request, write);
 
         if (request_op(request) == COHERENCY_BARRIER) {
@@ -73,7 +73,8 @@ void client_wake_all(struct coherency_client *client)
 {
     struct list *link;
 
-    LIST_EACH(link, &client->requests) {
+    LIST_EACH(link, &client->requests)
+    {
         struct request *request = LIST_ITEM(link, struct request, all);
 
         if (!request->is_at_engine)
@@ -123,11 +124,12 @@ static void clients_take_idle(struct coherency *disk, struct list *idle)
 
     if (disk->flush.is_at_engine)
         return;
-    LIST_EACH_SAFE(link, after, &disk->clients) {
+    LIST_EACH_SAFE(link, after, &disk->clients)
+    {
         struct coherency_client *client =
             LIST_ITEM(link, struct coherency_client, link);
 
-        if (client->is_closing && client->pending == 0) {
+        if (client->is_closing && list_is_empty(&client->requests)) {
             list_append(idle, link);
             disk->closing_clients--;
         }

@@ -132,8 +132,8 @@ static void request_admit(struct request *request)
 void coherency_submit(struct coherency_client *client,
                       struct coherency_request *public)
 {
-    struct request *request = (struct request *)(void *)
-                                  public->coherency_private;
+    struct request *request =
+        (struct request *)(void *)public->coherency_private;
     struct coherency *disk = client->disk;
 
     memset(request, 0, offsetof(struct request, io));
@@ -144,7 +144,6 @@ void coherency_submit(struct coherency_client *client,
     request->range.sequence = ++disk->last_sequence;
     request->range.is_exclusive = public->op != COHERENCY_READ;
     list_append(&client->requests, &request->all);
-    client->pending++;
     disk->stats.requests[public->op]++;
     disk->stats.in_flight++;
     request_admit(request);

@@ -7,9 +7,10 @@
  *
  * Life of a request: the caller fills in the public part, keeps the request
  * and its data valid and calls coherency_submit(); done() is called exactly
- * once, from coherency_submit() itself (refusals), from engine reap, or from
- * coherency_client_close(). The caller must call engine commit and reap: the
- * layer only submits.
+ * once, from coherency_submit() itself (refusals), from engine reap, from
+ * coherency_timer() or from coherency_client_close(). done() may submit again;
+ * what it submits begins when it has returned. The caller must call engine
+ * commit and reap: the layer only submits.
  *
  * The states of a request and the only transitions (docs/COHERENCY.md):
  *   NEW -> WAITING (its turn behind barriers, a range) -> RUNNING -> DONE

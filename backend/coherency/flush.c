@@ -90,7 +90,7 @@ static void flush_start(struct coherency *disk)
         list_is_empty(&flush->waiting))
         return;
     LIST_EACH(link, &flush->waiting)
-        LIST_ITEM(link, struct request, place)->is_at_engine = true;
+    LIST_ITEM(link, struct request, place)->is_at_engine = true;
     list_append_all(&flush->running, &flush->waiting);
     flush->is_at_engine = true;
     disk->stats.engine_flushes++;
@@ -116,8 +116,8 @@ void flush_join(struct request *request)
 #endif
     if (request->waiting_since_us == 0)
         request->waiting_since_us = disk_now_us(disk);
-    disk_set_timer(disk, time_earlier(disk->timer_at_us,
-                                      flush_deadline_us(request)));
+    disk_set_timer(disk,
+                   time_earlier(disk->timer_at_us, flush_deadline_us(request)));
     list_append(&disk->flush.waiting, &request->place);
     flush_start(disk);
 }
@@ -154,11 +154,13 @@ static void disk_fail_stop(struct coherency *disk, int error,
     if (failing_us > 0)
         snprintf(sentence, sizeof(sentence),
                  "flushes have failed for %" PRIu64 " ms (%s): the disk has "
-                 "stopped", failing_us / 1000, strerror(-error));
+                 "stopped",
+                 failing_us / 1000, strerror(-error));
     else
         snprintf(sentence, sizeof(sentence),
                  "a flush has failed (%s) and is not tried again: the disk has "
-                 "stopped", strerror(-error));
+                 "stopped",
+                 strerror(-error));
     disk->is_fail_stopped = true;
     disk_set_timer(disk, 0);
     disk_wake_all(disk);
@@ -232,7 +234,8 @@ static uint64_t flush_expire(struct list *list, uint64_t now_us)
     uint64_t next_us = 0;
     struct list *place, *after;
 
-    LIST_EACH_SAFE(place, after, list) {
+    LIST_EACH_SAFE(place, after, list)
+    {
         struct request *request = LIST_ITEM(place, struct request, place);
         uint64_t deadline_us = flush_deadline_us(request);
 

@@ -49,7 +49,7 @@ static void io_done(struct engine_request *io, int error)
     struct coherency *disk = request_disk(request);
 
     request->is_at_engine = false;
-    if (error && BUG(PART_ERROR_LOST) &&
+    if (error && BUG(PART_ERROR_LOST) && io->op == ENGINE_WRITE &&
         io->offset_bytes + io->length_bytes < request->range.end_bytes)
         error = 0;
     if (error)

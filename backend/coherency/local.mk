@@ -5,6 +5,7 @@ coherency_sources = %D%/bug.h %D%/client.c %D%/coherency.c %D%/coherency.h \
 	%D%/range.c %D%/range.h %D%/range_tree.c %D%/range_tree.h \
 	%D%/request.c %D%/request.h
 
+EXTRA_DIST += docs/COHERENCY.md
 noinst_LIBRARIES += libcoherency.a
 libcoherency_a_SOURCES = $(coherency_sources)
 

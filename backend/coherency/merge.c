@@ -29,8 +29,8 @@ static struct part bounce_part(const struct request *request,
     part.data_start_bytes = public->offset_bytes > part.start_bytes
                                 ? public->offset_bytes
                                 : part.start_bytes;
-    part.data_end_bytes = data_end_bytes < part.end_bytes ? data_end_bytes
-                                                          : part.end_bytes;
+    part.data_end_bytes =
+        data_end_bytes < part.end_bytes ? data_end_bytes : part.end_bytes;
     return part;
 }
 
@@ -89,10 +89,10 @@ static void bounce_copy(struct request *request, const struct part *part,
                         bool is_write)
 {
     const struct coherency_request *public = request_public(request);
-    char *data = (char *)public->data +
-                 (part->data_start_bytes - public->offset_bytes);
-    char *bounce = (char *)request->bounce +
-                   (part->data_start_bytes - part->start_bytes);
+    char *data =
+        (char *)public->data + (part->data_start_bytes - public->offset_bytes);
+    char *bounce =
+        (char *)request->bounce + (part->data_start_bytes - part->start_bytes);
     size_t length = part->data_end_bytes - part->data_start_bytes;
 
     if (is_write)
@@ -112,17 +112,16 @@ static bool merge_read_edge(struct request *request, const struct part *part)
     char *bounce = request->bounce;
 
     if (request->phase == PHASE_FIRST_BLOCK && is_first_half) {
-        io_submit(request, ENGINE_READ, part->start_bytes, block_bytes,
-                  bounce);
+        io_submit(request, ENGINE_READ, part->start_bytes, block_bytes, bounce);
         return true;
     }
-    if (request->phase == PHASE_PART || !is_last_half ||
-        BUG(WRONG_MERGE))
+    if (request->phase == PHASE_PART || !is_last_half)
         return false;
     if (is_first_half && last_bytes == part->start_bytes)
         return false; /* one block, and it has been read */
     request->phase = PHASE_LAST_BLOCK;
-    io_submit(request, ENGINE_READ, last_bytes, block_bytes,
+    io_submit(request, ENGINE_READ,
+              BUG(WRONG_MERGE) ? part->start_bytes : last_bytes, block_bytes,
               bounce + (last_bytes - part->start_bytes));
     return true;
 }
@@ -137,8 +136,8 @@ void bounce_start(struct request *request, uint64_t length_bytes)
     request->phase = PHASE_PART;
     if (is_write)
         bounce_copy(request, &part, true);
-    io_submit(request, is_write ? ENGINE_WRITE : ENGINE_READ,
-              part.start_bytes, length_bytes, request->bounce);
+    io_submit(request, is_write ? ENGINE_WRITE : ENGINE_READ, part.start_bytes,
+              length_bytes, request->bounce);
 }
 
 bool bounce_done(struct request *request)

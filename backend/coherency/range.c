@@ -30,8 +30,7 @@ struct range *range_find_blocker(struct range_locks *locks,
         return NULL;
     range_tree_find_blocker(locks->exclusive, range, &blocker, &locks->steps);
     if (range->is_exclusive)
-        range_tree_find_blocker(locks->shared, range, &blocker,
-                                &locks->steps);
+        range_tree_find_blocker(locks->shared, range, &blocker, &locks->steps);
     return blocker;
 }
 

@@ -164,13 +164,13 @@ void range_tree_find_blocker(struct range *root, const struct range *wanted,
         root->sequence < wanted->sequence &&
         (!*best || root->sequence > (*best)->sequence))
         *best = root;
-    /* The side with the later sequence first: what it finds most often spares
-     * the other side. */
-    first = root->left;
-    second = root->start_bytes < wanted->end_bytes ? root->right : NULL;
+    /* The side with the latest sequence first: what is found there spares the
+     * other side, whatever order a guest has thought out. */
+    first = root->start_bytes < wanted->end_bytes ? root->right : NULL;
+    second = root->left;
     if (first && second && second->max_sequence > first->max_sequence) {
-        first = root->right;
-        second = root->left;
+        first = root->left;
+        second = root->right;
     }
     range_tree_find_blocker(first, wanted, best, steps);
     range_tree_find_blocker(second, wanted, best, steps);

@@ -16,8 +16,7 @@ bool request_must_be_durable(const struct request *request)
         return !BUG(BARRIER_NOT_DURABLE);
     if (request->client->is_write_through && !BUG(NO_WRITE_THROUGH))
         return true;
-    return (request_public(request)->flags & COHERENCY_FUA) &&
-           !BUG(IGNORE_FUA);
+    return (request_public(request)->flags & COHERENCY_FUA) && !BUG(IGNORE_FUA);
 }
 
 /* Between the I/O and the answer: C7, and C8 before a failing answer. */
@@ -52,16 +51,6 @@ static void request_release_range(struct request *request)
         range_release(&disk->ranges, &request->range, &disk->ready);
 }
 
-/* Nothing waits for it any more and it waits for nothing. */
-static void request_settle(struct request *request)
-{
-    assert(!request->is_at_engine);
-    list_remove(&request->place);
-    request_release_range(request);
-    client_leave_writes(request);
-    bounce_close(request);
-}
-
 static void request_count(const struct request *request)
 {
     const struct coherency_request *public = request_public(request);
@@ -87,44 +76,45 @@ static void request_count(const struct request *request)
     }
 }
 
+/* Nothing waits for it any more when done() is called, but those that did
+ * have not begun: they are on the ready list. */
 static void request_finish(struct request *request)
 {
-    struct coherency_client *client = request->client;
     struct coherency_request *public = request_public(request);
 
-    request_settle(request);
+    assert(!request->is_at_engine && list_is_empty(&request->place));
+    request_release_range(request);
+    client_leave_writes(request);
+    bounce_close(request);
     list_remove(&request->all);
     request_count(request);
 #ifdef COHERENCY_BUGS
-    client->has_written |= request->is_volatile;
+    request->client->has_written |= request->is_volatile;
 #endif
     public->done(public, request->error);
-    client->pending--; /* last: until here the client cannot go away */
 }
 
+/* In fail-stop no FLUSH or BARRIER has one, whatever has become of it (C8). */
 static bool request_has_result(const struct request *request)
 {
-    return request->step == STEP_DONE || (request->step == STEP_DURABLE &&
-                                          !request_needs_flush(request));
+    if (request_disk(request)->is_fail_stopped && request_is_flush(request))
+        return false;
+    return request->step == STEP_DONE ||
+           (request->step == STEP_DURABLE && !request_needs_flush(request));
 }
 
-/* A closed client's requests end here, and in fail-stop those that have no
- * result of their own, and every FLUSH and BARRIER (C8). */
+/* Of a closed client, and in fail-stop, no request goes on that has no result
+ * of its own. */
 static bool request_ends_early(struct request *request)
 {
-    bool has_result = request_has_result(request);
-
+    if (request_has_result(request))
+        return false;
     if (request->client->is_closing) {
-        if (has_result)
-            return false;
         request->error = -ECANCELED;
     } else if (request_disk(request)->is_fail_stopped) {
-        if (has_result && !request_is_flush(request))
-            return false;
         request->error = -EIO;
         if (request_is_flush(request) &&
             request->client->kind == COHERENCY_CLIENT_RING) {
-            request_settle(request);
             request->step = STEP_FLUSH; /* held: it will have no result */
             return true;
         }
@@ -198,7 +188,7 @@ void disk_wake_all(struct coherency *disk)
     struct list *link;
 
     LIST_EACH(link, &disk->clients)
-        client_wake_all(LIST_ITEM(link, struct coherency_client, link));
+    client_wake_all(LIST_ITEM(link, struct coherency_client, link));
 }
 
 #ifdef COHERENCY_BUGS

@@ -65,11 +65,10 @@ struct coherency_client {
     struct list link; /* in disk->clients */
     enum coherency_client_kind kind;
     bool is_read_only, is_write_through, is_closing;
-    struct list requests; /* all, in the order of acceptance */
+    struct list requests; /* all that are not done, in order of acceptance */
     /* WRITE, DISCARD, BARRIER, FLUSH with data: until they are done. */
     struct list writes;
     uint64_t gate_sequence; /* of the oldest BARRIER among them, or no_gate */
-    uint32_t pending;       /* requests whose done() has not returned */
     void (*idle)(void *context);
     void *idle_context;
 #ifdef COHERENCY_BUGS

@@ -32,7 +32,7 @@ static void check_each_bug(void)
         [COHERENCY_BUG_BARRIER_NO_DRAIN] = "a barrier does not drain",
         [COHERENCY_BUG_LOST_WAITER] = "a waiter is forgotten",
         [COHERENCY_BUG_READ_OVERTAKES] = "a read overtakes a write",
-        [COHERENCY_BUG_WRONG_MERGE] = "a merge forgets the last block",
+        [COHERENCY_BUG_WRONG_MERGE] = "a merge reads the wrong block",
         [COHERENCY_BUG_NO_WRITE_THROUGH] = "write-through does nothing",
         [COHERENCY_BUG_BARRIER_NOT_DURABLE] = "a barrier's data is volatile",
         [COHERENCY_BUG_IGNORE_FUA] = "FUA is ignored",

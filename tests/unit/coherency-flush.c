@@ -168,11 +168,11 @@ static void check_which_errors(void)
         int error;
         bool is_tried_again;
     } errors[] = {
-        {EIO, true},        {EAGAIN, true},     {EINTR, true},
-        {EBUSY, true},      {ENOMEM, true},     {ETIMEDOUT, true},
-        {ENOLINK, true},    {EREMOTEIO, true},  {ENOSPC, false},
-        {EDQUOT, false},    {EROFS, false},     {EBADF, false},
-        {EINVAL, false},    {ENODEV, false},    {EOPNOTSUPP, false},
+        {EIO, true},     {EAGAIN, true},    {EINTR, true},
+        {EBUSY, true},   {ENOMEM, true},    {ETIMEDOUT, true},
+        {ENOLINK, true}, {EREMOTEIO, true}, {ENOSPC, false},
+        {EDQUOT, false}, {EROFS, false},    {EBADF, false},
+        {EINVAL, false}, {ENODEV, false},   {EOPNOTSUPP, false},
     };
     unsigned i, can_retry;
 
@@ -284,6 +284,39 @@ static void check_start_fail_stopped(void)
     finish();
 }
 
+static void close_the_disk(void *context)
+{
+    ++*(unsigned *)context;
+    coherency_close(hand.disk);
+    hand.disk = NULL;
+}
+
+static unsigned closed;
+
+static void close_everything(void *context, const char *sentence)
+{
+    hand_fail_stop(context, sentence);
+    coherency_client_close(ring, NULL, NULL);
+    coherency_client_close(ring2, NULL, NULL);
+    coherency_client_close(honest, close_the_disk, &closed);
+    CHECK_EQ(closed, 0); /* not under the feet of who is calling */
+}
+
+static void check_close_from_fail_stop(void)
+{
+    struct ask *flush, *told;
+
+    open_block_device();
+    hand.environment.fail_stop = close_everything;
+    closed = 0;
+    flush = ask_flush(&hand, ring);
+    told = ask_flush(&hand, honest);
+    hand_finish_flush(&hand, -ENOSPC);
+    CHECK(ask_got(flush, -ECANCELED) && ask_got(told, -ECANCELED));
+    CHECK_EQ(closed, 1);
+    hand_close(&hand);
+}
+
 static void check_barrier_at_the_engine(void)
 {
     struct ask *barrier, *fua;
@@ -300,6 +333,23 @@ static void check_barrier_at_the_engine(void)
     CHECK(ask_is_open(barrier));
     hand_finish(&hand, ENGINE_WRITE, B, 0);
     CHECK(ask_got(fua, 0)); /* the engine said that it is durable */
+    finish();
+}
+
+static void check_closed_barrier_at_the_engine(void)
+{
+    struct ask *barrier;
+
+    open_block_device();
+    barrier = ask_put(&hand, ring, COHERENCY_BARRIER, 0, B, 'b');
+    hand_finish_flush(&hand, 0);
+    ask_flush(&hand, ring2);
+    hand_finish_flush(&hand, -ENOSPC);
+    coherency_client_close(ring, NULL, NULL);
+    CHECK(ask_is_open(barrier));
+    hand_finish(&hand, ENGINE_WRITE, 0, 0);
+    CHECK(ask_got(barrier, -ECANCELED));
+    ring = hand_ring(&hand);
     finish();
 }
 
@@ -519,18 +569,23 @@ int main(void)
          check_retry_succeeds);
     TEST("retries come after 10 ms, doubling to a second", check_back_off);
     TEST("who comes during retries joins the next", check_all_join_the_retry);
-    TEST("after the last retry the disk stops, and says so",
-         check_retries_end);
+    TEST("after the last retry the disk stops, and says so", check_retries_end);
     TEST("`forever` is for ever", check_forever);
     TEST("a file, and an error that says that data is lost, stop the disk "
-         "at once", check_which_errors);
+         "at once",
+         check_which_errors);
     TEST("fail-stop ends what waits, holds rings' flushes, and leaves the "
-         "engine its results", check_fail_stop);
+         "engine its results",
+         check_fail_stop);
     TEST("a stopped disk serves nothing and answers no ring's flush",
          check_after_fail_stop);
     TEST("a disk may start stopped", check_start_fail_stopped);
+    TEST("everything may be closed from fail_stop()",
+         check_close_from_fail_stop);
     TEST("a barrier whose data ends after fail-stop is held",
          check_barrier_at_the_engine);
+    TEST("nor is it answered when its client is closed",
+         check_closed_barrier_at_the_engine);
     TEST("a merge that has only read does not write in fail-stop",
          check_merge_stops_between_read_and_write);
     TEST("an honest client is told in time, retries go on for others",
@@ -542,7 +597,8 @@ int main(void)
     TEST("an attempt that hangs keeps no honest client waiting",
          check_hanging_attempt);
     TEST("a failed FLUSH or BARRIER with data means write-through, and is "
-         "answered after a flush", check_failing_data);
+         "answered after a flush",
+         check_failing_data);
     TEST("if that flush stops the disk, the answer is held",
          check_failing_data_and_stop);
     TEST("a refused BARRIER means write-through", check_refused_barrier);

@@ -13,7 +13,7 @@
 enum { HAND_BYTES = 256 * 1024, SECOND_US = 1000 * 1000 };
 
 struct hand {
-    struct engine engine; /* first */
+    struct engine engine;              /* first */
     struct engine_request **at_engine; /* in the order they came */
     unsigned count, room;
     char *memory; /* the first HAND_BYTES of the disk */
@@ -42,8 +42,8 @@ static inline void hand_submit(struct engine *engine,
 
     if (hand->count == hand->room) {
         hand->room = hand->room ? 2 * hand->room : 64;
-        hand->at_engine = realloc(hand->at_engine,
-                                  hand->room * sizeof(*hand->at_engine));
+        hand->at_engine =
+            realloc(hand->at_engine, hand->room * sizeof(*hand->at_engine));
         REQUIRE(hand->at_engine);
     }
     hand->at_engine[hand->count++] = request;
@@ -226,8 +226,8 @@ static inline void ask_done(struct coherency_request *request, int error)
 
 /* misalign: by how much its data misses an alignment of 512. */
 static inline struct ask *ask_make(struct hand *hand, enum coherency_op op,
-                                   uint64_t offset_bytes,
-                                   uint64_t length_bytes, unsigned misalign)
+                                   uint64_t offset_bytes, uint64_t length_bytes,
+                                   unsigned misalign)
 {
     struct ask *ask = calloc(1, sizeof(*ask));
     bool has_data = length_bytes && op != COHERENCY_DISCARD;
@@ -242,9 +242,11 @@ static inline struct ask *ask_make(struct hand *hand, enum coherency_op op,
     ask->request.done = ask_done;
     ask->request.owner = ask;
     if (has_data) {
-        ask->memory = aligned_alloc(512, length_bytes + 512);
+        uint64_t size = (length_bytes + 2 * 512 - 1) / 512 * 512;
+
+        ask->memory = aligned_alloc(512, size);
         REQUIRE(ask->memory);
-        memset(ask->memory, 0, length_bytes + 512);
+        memset(ask->memory, 0, size);
         ask->request.data = ask->memory + misalign;
     }
     return ask;
@@ -259,11 +261,10 @@ static inline struct ask *ask_send(struct coherency_client *client,
 
 static inline struct ask *ask_read(struct hand *hand,
                                    struct coherency_client *client,
-                                   uint64_t offset_bytes,
-                                   uint64_t length_bytes)
+                                   uint64_t offset_bytes, uint64_t length_bytes)
 {
-    return ask_send(client, ask_make(hand, COHERENCY_READ, offset_bytes,
-                                     length_bytes, 0));
+    return ask_send(
+        client, ask_make(hand, COHERENCY_READ, offset_bytes, length_bytes, 0));
 }
 
 /* op: WRITE, or FLUSH or BARRIER with data; all of it is `fill`. */
@@ -306,8 +307,8 @@ static inline struct ask *ask_discard(struct hand *hand,
                                       unsigned flags, uint64_t offset_bytes,
                                       uint64_t length_bytes)
 {
-    struct ask *ask = ask_make(hand, COHERENCY_DISCARD, offset_bytes,
-                               length_bytes, 0);
+    struct ask *ask =
+        ask_make(hand, COHERENCY_DISCARD, offset_bytes, length_bytes, 0);
 
     ask->request.flags = flags;
     return ask_send(client, ask);

@@ -34,9 +34,9 @@ static void count_call(void *context)
 static int refusal(enum coherency_op op, uint64_t offset_bytes,
                    uint64_t length_bytes)
 {
-    struct ask *ask = ask_make(&hand, op, offset_bytes,
-                               length_bytes < HAND_BYTES ? length_bytes : 512,
-                               0);
+    struct ask *ask =
+        ask_make(&hand, op, offset_bytes,
+                 length_bytes < HAND_BYTES ? length_bytes : 512, 0);
 
     ask->request.length_bytes = length_bytes;
     ask_send(a, ask);
@@ -69,11 +69,9 @@ static void check_discard_where_there_is_none(void)
 {
     two_clients();
     hand.engine.info.can_secure = false;
-    CHECK(ask_got(ask_discard(&hand, a, COHERENCY_SECURE, 0, B),
-                  -EOPNOTSUPP));
+    CHECK(ask_got(ask_discard(&hand, a, COHERENCY_SECURE, 0, B), -EOPNOTSUPP));
     hand.engine.info.can_secure = true;
-    CHECK(ask_got(ask_discard(&hand, a, COHERENCY_SECURE, 0, 513),
-                  -EINVAL));
+    CHECK(ask_got(ask_discard(&hand, a, COHERENCY_SECURE, 0, 513), -EINVAL));
     hand.engine.info.can_discard = false;
     CHECK(ask_got(ask_discard(&hand, a, 0, 0, B), -EOPNOTSUPP));
     finish();
@@ -110,8 +108,8 @@ static void check_read_only(void)
     struct ask *write;
 
     hand_open(&hand, 512);
-    REQUIRE(coherency_client_open(hand.disk, COHERENCY_CLIENT_RING, true,
-                                  &a) == 0);
+    REQUIRE(coherency_client_open(hand.disk, COHERENCY_CLIENT_RING, true, &a) ==
+            0);
     b = hand_ring(&hand);
     check_nothing_is_written();
     /* What others wrote is flushed for a client that only reads, too. */

@@ -71,10 +71,10 @@ static void check_every_misfit(void)
                 hand_finish_all(&hand);
                 read = ask_read(&hand, a, first * 512, count * 512);
                 hand_finish_all(&hand);
-                tried += ask_got(write, 0) && ask_got(read, 0) &&
-                         only_this_is_new(first * 512, (first + count) * 512,
-                                          'n') &&
-                         memcmp(read->memory, write->memory, count * 512) == 0;
+                tried +=
+                    ask_got(write, 0) && ask_got(read, 0) &&
+                    only_this_is_new(first * 512, (first + count) * 512, 'n') &&
+                    memcmp(read->memory, write->memory, count * 512) == 0;
                 finish();
             }
         }
@@ -233,9 +233,11 @@ static void check_no_memory(void)
 int main(void)
 {
     TEST("C13: every misfit in blocks and parts reads back, and only that "
-         "changes", check_every_misfit);
+         "changes",
+         check_every_misfit);
     TEST("C13: a sub-block write keeps its neighbour's bytes under a "
-         "concurrent neighbour write", check_neighbours);
+         "concurrent neighbour write",
+         check_neighbours);
     TEST("C13: only blocks that a write covers but half are read",
          check_edges_only);
     TEST("whole blocks in aligned memory are not copied",

@@ -21,8 +21,8 @@ static void check_a_million_operations(void)
          (unsigned long long)report.engine_flushes,
          (unsigned long long)report.flush_failures,
          (unsigned long long)report.merged, (unsigned long long)report.waited,
-         (unsigned long long)report.fail_stops,
-         (unsigned long long)report.held, (unsigned long long)report.reopened);
+         (unsigned long long)report.fail_stops, (unsigned long long)report.held,
+         (unsigned long long)report.reopened);
     CHECK_STR(report.verdict, "");
     /* That nothing was found proves nothing where nothing was tried. */
     CHECK(report.reads_judged > report.operations / 10);

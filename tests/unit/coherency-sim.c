@@ -1,42 +1,22 @@
 /* SPDX-License-Identifier: MIT
- * The simulated world; see coherency-sim.h. The engine remembers of each
- * block every version since the last durable one, so that a crash can be
- * looked at: each block then holds any of its versions, or what a write that
- * is still under way brings. */
+ * The simulated world; see coherency-sim.h. */
 #include "tests/unit/coherency-sim.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/coherency/coherency.h"
 #include "tests/unit/coherency-model.h"
+#include "tests/unit/coherency-sim-engine.h"
 
 enum {
-    SECTOR_BYTES = 512,
-    CLIENT_DEPTH = 8,      /* requests of one client in flight */
-    OP_COUNT = 1024,       /* used in turn, so that none is used again soon */
+    CLIENT_DEPTH = 8, /* requests of one client in flight */
+    OP_COUNT = 1024,  /* used in turn, so that none is used again soon */
     OP_SECTORS = 24,
-    BLOCK_SECTORS_MOST = 8,
-    VERSION_COUNT = 32,
-    PENDING_COUNT = 512,
     WORLD_OPERATIONS = 5000,
     PRUNE_AT = 24,
 };
-static const uint64_t garbage = UINT64_MAX - 1;
-
-struct version {
-    uint64_t serial; /* when it was completed */
-    uint64_t names[BLOCK_SECTORS_MOST];
-};
-
-struct block {
-    unsigned count; /* versions[0] is durable, the last is what reads see */
-    struct version versions[VERSION_COUNT];
-};
-
 struct op {
     struct coherency_request request;
     struct world *world;
@@ -54,35 +34,22 @@ struct world_client {
 };
 
 struct world {
-    struct engine engine; /* first: engine_submit() gets this */
+    struct sim_engine sim;
     struct sim_report *report;
     struct coherency *disk;
     struct coherency_environment environment;
-    uint64_t random, now, now_us, timer_at_us, serial, flush_serial;
-    uint64_t sick_until_us; /* flushes fail until then */
-    int sick_errno;
-    uint64_t fail_stopped_at; /* in time, 0: not */
-    bool is_over;             /* judge nothing any more, fail nothing */
+    uint64_t now; /* the model's time: counts events */
+    uint64_t timer_at_us;
+    uint64_t fail_stopped_at; /* in events, 0: not */
     struct world_client clients[MODEL_CLIENTS];
-    struct engine_request *pending[PENDING_COUNT];
-    unsigned pending_count;
     struct op ops[OP_COUNT], *out[OP_COUNT];
     unsigned next_op, out_count;
-    struct block blocks[MODEL_SECTORS];
     struct model model;
 };
 
 static uint64_t world_random(struct world *world, uint64_t below)
 {
-    world->random ^= world->random << 13;
-    world->random ^= world->random >> 7;
-    world->random ^= world->random << 17;
-    return (world->random >> 11) % below;
-}
-
-static bool world_chance(struct world *world, unsigned in_thousand)
-{
-    return world_random(world, 1000) < in_thousand;
+    return sim_random(&world->sim, below);
 }
 
 static void world_blame(struct world *world, const char *sentence)
@@ -92,216 +59,13 @@ static void world_blame(struct world *world, const char *sentence)
                  sentence);
 }
 
-/* --- what is in a sector: its write's name, where it belongs, the name --- */
-
-static void sector_fill(char *sector, uint64_t name, uint64_t place)
-{
-    memcpy(sector, &name, 8);
-    memcpy(sector + 8, &place, 8);
-    memcpy(sector + SECTOR_BYTES - 8, &name, 8);
-}
-
-static uint64_t sector_name(const char *sector, uint64_t place)
-{
-    uint64_t name, tail, where;
-
-    memcpy(&name, sector, 8);
-    memcpy(&where, sector + 8, 8);
-    memcpy(&tail, sector + SECTOR_BYTES - 8, 8);
-    return name == tail && where == place ? name : garbage;
-}
-
-/* --- the engine --- */
-
-static unsigned world_block_sectors(const struct world *world)
-{
-    return world->engine.info.block_bytes / SECTOR_BYTES;
-}
-
-/* A cache may write back what it likes at any time: here when it is full. */
-static struct version *block_push(struct world *world, struct block *block)
-{
-    struct version *version;
-
-    if (block->count == VERSION_COUNT) {
-        block->count /= 2;
-        memmove(block->versions, block->versions + block->count,
-                block->count * sizeof(*version));
-    }
-    version = &block->versions[block->count];
-    *version = block->versions[block->count - 1];
-    version->serial = ++world->serial;
-    block->count++;
-    return version;
-}
-
-static void block_harden(struct block *block, uint64_t serial)
-{
-    unsigned k = block->count - 1;
-
-    while (k > 0 && block->versions[k].serial > serial)
-        k--;
-    block->count -= k;
-    memmove(block->versions, block->versions + k,
-            block->count * sizeof(*block->versions));
-}
-
-static void engine_do_read(struct world *world, struct engine_request *request)
-{
-    unsigned per_block = world_block_sectors(world);
-    char *data = request->data;
-
-    for (unsigned i = 0; i < request->length_bytes / SECTOR_BYTES; i++) {
-        uint64_t s = request->offset_bytes / SECTOR_BYTES + i;
-        struct block *block = &world->blocks[s / per_block];
-
-        sector_fill(data + i * SECTOR_BYTES,
-                    block->versions[block->count - 1].names[s % per_block],
-                    s);
-    }
-}
-
-static void engine_do_write(struct world *world,
-                            struct engine_request *request, int error)
-{
-    unsigned per_block = world_block_sectors(world);
-    uint64_t first = request->offset_bytes / SECTOR_BYTES;
-    char *data = request->data;
-
-    for (unsigned i = 0; i < request->length_bytes / SECTOR_BYTES;
-         i += per_block) {
-        struct block *block = &world->blocks[(first + i) / per_block];
-        struct version *version;
-
-        if (error && world_random(world, 2))
-            continue;
-        version = block_push(world, block);
-        for (unsigned j = 0; j < per_block; j++)
-            version->names[j] = sector_name(data + (i + j) * SECTOR_BYTES,
-                                            first + i + j);
-        if (!error && (request->flags & ENGINE_FUA))
-            block_harden(block, world->serial);
-    }
-}
-
-static void engine_do_discard(struct world *world,
-                              struct engine_request *request)
-{
-    unsigned per_block = world_block_sectors(world);
-    uint64_t block_bytes = world->engine.info.block_bytes;
-    uint64_t first = request->offset_bytes / block_bytes;
-
-    for (uint64_t b = 0; b < request->length_bytes / block_bytes; b++) {
-        unsigned way = (unsigned)world_random(world, 3);
-        struct version *version = block_push(world,
-                                             &world->blocks[first + b]);
-
-        for (unsigned j = 0; way < 2 && j < per_block; j++)
-            version->names[j] = way == 0 ? 0 : garbage;
-    }
-}
-
-static int engine_pick_error(struct world *world,
-                             const struct engine_request *request)
-{
-    if (world->is_over)
-        return 0;
-    if (request->op == ENGINE_FLUSH) {
-        if (world_chance(world, 15) && world->engine.info.flush_retry &&
-            world->now_us >= world->sick_until_us) {
-            world->sick_until_us =
-                world->now_us + world_random(world, 300 * 1000);
-            world->sick_errno = EIO;
-        }
-        return world->now_us < world->sick_until_us ? -world->sick_errno : 0;
-    }
-    return world_chance(world, 4) ? -EIO : 0;
-}
-
-static void engine_complete(struct world *world)
-{
-    unsigned i = (unsigned)world_random(world, world->pending_count);
-    struct engine_request *request = world->pending[i];
-    int error = engine_pick_error(world, request);
-
-    world->pending[i] = world->pending[--world->pending_count];
-    switch (request->op) {
-    case ENGINE_READ:
-        if (!error)
-            engine_do_read(world, request);
-        break;
-    case ENGINE_WRITE:
-        engine_do_write(world, request, error);
-        break;
-    case ENGINE_DISCARD:
-        engine_do_discard(world, request);
-        break;
-    case ENGINE_FLUSH:
-        for (unsigned b = 0; !error && b < MODEL_SECTORS; b++)
-            if (world->blocks[b].count)
-                block_harden(&world->blocks[b], world->flush_serial);
-        break;
-    }
-    request->done(request, error);
-}
-
-static void sim_engine_submit(struct engine *engine,
-                              struct engine_request *request)
-{
-    struct world *world = (struct world *)(void *)engine;
-
-    if (request->op == ENGINE_FLUSH)
-        world->flush_serial = world->serial;
-    if (world->pending_count == PENDING_COUNT)
-        abort();
-    world->pending[world->pending_count++] = request;
-}
-
-static const struct engine_ops sim_engine_ops = {
-    .name = "sim",
-    .submit = sim_engine_submit,
-};
-
-/* Any of its versions in each block; of the writes under way any blocks. */
-static void world_crash(struct world *world)
-{
-    unsigned per_block = world_block_sectors(world);
-    uint64_t names[MODEL_SECTORS];
-
-    for (unsigned b = 0; b < MODEL_SECTORS / per_block; b++) {
-        struct block *block = &world->blocks[b];
-        unsigned k = world_random(world, 2)
-                         ? 0
-                         : (unsigned)world_random(world, block->count);
-
-        memcpy(names + b * per_block, block->versions[k].names,
-               per_block * sizeof(*names));
-    }
-    for (unsigned p = 0; p < world->pending_count; p++) {
-        const struct engine_request *request = world->pending[p];
-        const char *data = request->data;
-        unsigned first = (unsigned)(request->offset_bytes / SECTOR_BYTES);
-
-        if (request->op != ENGINE_WRITE)
-            continue;
-        for (unsigned i = 0; i < request->length_bytes / SECTOR_BYTES; i++) {
-            if (i % per_block == 0 && world_random(world, 2))
-                i += per_block;
-            if (i < request->length_bytes / SECTOR_BYTES)
-                names[first + i] =
-                    sector_name(data + i * SECTOR_BYTES, first + i);
-        }
-    }
-    for (unsigned s = 0; s < MODEL_SECTORS; s++)
-        model_see(&world->model, s, names[s], UINT64_MAX, true);
-    world->report->crashes_judged++;
-}
+_Static_assert((int)SIM_SECTORS == (int)MODEL_SECTORS, "one disk");
 
 /* --- the environment --- */
 
 static uint64_t environment_now_us(void *context)
 {
-    return ((struct world *)context)->now_us;
+    return ((struct world *)context)->sim.now_us;
 }
 
 static void environment_set_timer(void *context, uint64_t at_us)
@@ -337,7 +101,7 @@ static bool op_is_flush(const struct op *op)
 /* DISCARD takes whole granules only, and leaves the edges alone. */
 static bool op_touches(const struct op *op, uint64_t s)
 {
-    const struct engine_info *info = &op->world->engine.info;
+    const struct engine_info *info = &op->world->sim.engine.info;
     uint64_t granule = info->discard_granularity_bytes > info->block_bytes
                            ? info->discard_granularity_bytes
                            : info->block_bytes;
@@ -422,8 +186,7 @@ static void op_judge_error(struct op *op, int error)
         world_blame(world, "a request was cancelled without a close");
     if (error && error != -ECANCELED && error != -EIO)
         world_blame(world, "an error nobody has made");
-    if (!error && world->fail_stopped_at &&
-        op->name > world->fail_stopped_at)
+    if (!error && world->fail_stopped_at && op->name > world->fail_stopped_at)
         world_blame(world, "C8: a request was served in fail-stop");
 }
 
@@ -433,19 +196,18 @@ static void op_judge(struct op *op, int error)
     unsigned first = (unsigned)(op->request.offset_bytes / SECTOR_BYTES);
     unsigned count = (unsigned)(op->request.length_bytes / SECTOR_BYTES);
     char *data = op->request.data;
-    bool is_durable = op_is_flush(op) ||
-                      (op->request.flags & COHERENCY_FUA) ||
+    bool is_durable = op_is_flush(op) || (op->request.flags & COHERENCY_FUA) ||
                       world->clients[op->client].is_write_through;
 
     op_judge_error(op, error);
     for (unsigned i = 0; i < count; i++) {
         if (op_touches(op, first + i))
-            model_answer(&world->model, first + i, op->name, error,
-                         is_durable, world->now);
+            model_answer(&world->model, first + i, op->name, error, is_durable,
+                         world->now);
         else if (op->request.op == COHERENCY_READ && !error)
             model_see(&world->model, first + i,
-                      sector_name(data + i * SECTOR_BYTES, first + i),
-                      op->name, false);
+                      sector_name(data + i * SECTOR_BYTES, first + i), op->name,
+                      false);
     }
     if (op->request.op == COHERENCY_READ)
         world->report->reads_judged++;
@@ -469,7 +231,7 @@ static void op_done(struct coherency_request *request, int error)
     world->out[op->index]->index = op->index;
     if (op->request.op == COHERENCY_BARRIER)
         world_find_gate(world, op->client);
-    if (!world->is_over)
+    if (!world->sim.is_calm)
         op_judge(op, error);
 }
 
@@ -505,7 +267,7 @@ static void op_choose_place(struct op *op)
     struct world *world = op->world;
     uint64_t count = 1 + world_random(world, OP_SECTORS);
     uint64_t room = world_random(world, 3) ? MODEL_SECTORS / 4 : MODEL_SECTORS;
-    uint64_t first, per_block = world_block_sectors(world);
+    uint64_t first, per_block = sim_block_sectors(&world->sim);
 
     if (world_random(world, 3) == 0)
         count = 1 + count % 3;
@@ -516,7 +278,7 @@ static void op_choose_place(struct op *op)
     }
     op->request.offset_bytes = first * SECTOR_BYTES;
     op->request.length_bytes = count * SECTOR_BYTES;
-    op->request.data = op->memory + (world_chance(world, 50) ? 64 : 0);
+    op->request.data = op->memory + (sim_chance(&world->sim, 50) ? 64 : 0);
 }
 
 static void op_fill(struct op *op)
@@ -527,7 +289,7 @@ static void op_fill(struct op *op)
     for (unsigned i = 0; i < op->request.length_bytes / SECTOR_BYTES; i++) {
         /* What a read leaves untouched must not look like an answer. */
         sector_fill(data + i * SECTOR_BYTES,
-                    op->request.op == COHERENCY_READ ? garbage : op->name,
+                    op->request.op == COHERENCY_READ ? sim_garbage : op->name,
                     first + i);
         if (!op_touches(op, first + i))
             continue;
@@ -577,7 +339,7 @@ static void world_submit(struct world *world)
         return;
     /* The caller is going to fail a FLUSH of this vbd: from here on its
      * writes are durable (C8). */
-    if (world_chance(world, 1)) {
+    if (sim_chance(&world->sim, 1)) {
         coherency_client_set_write_through(owner->client);
         owner->is_write_through = true;
     }
@@ -628,8 +390,8 @@ static void world_reopen(struct world *world)
 
 static void world_tick(struct world *world, uint64_t span_us)
 {
-    world->now_us += span_us;
-    if (world->timer_at_us && world->timer_at_us <= world->now_us) {
+    world->sim.now_us += span_us;
+    if (world->timer_at_us && world->timer_at_us <= world->sim.now_us) {
         world->timer_at_us = 0;
         coherency_timer(world->disk);
     }
@@ -639,11 +401,11 @@ static void world_tick(struct world *world, uint64_t span_us)
  * comes, unless it is held by fail-stop. */
 static void world_drain(struct world *world)
 {
-    while (world->pending_count || world->timer_at_us) {
-        if (world->pending_count)
-            engine_complete(world);
+    while (world->sim.pending_count || world->timer_at_us) {
+        if (world->sim.pending_count)
+            sim_engine_complete(&world->sim);
         else
-            world_tick(world, world->timer_at_us - world->now_us);
+            world_tick(world, world->timer_at_us - world->sim.now_us);
     }
     for (unsigned i = 0; i < world->out_count; i++) {
         const struct op *op = world->out[i];
@@ -656,6 +418,16 @@ static void world_drain(struct world *world)
     }
 }
 
+static void world_crash(struct world *world)
+{
+    uint64_t names[SIM_SECTORS];
+
+    sim_engine_crash(&world->sim, names);
+    for (unsigned s = 0; s < MODEL_SECTORS; s++)
+        model_see(&world->model, s, names[s], UINT64_MAX, true);
+    world->report->crashes_judged++;
+}
+
 static void world_step(struct world *world)
 {
     uint64_t dice = world_random(world, 100);
@@ -664,9 +436,10 @@ static void world_step(struct world *world)
     if (dice < 46)
         world_submit(world);
     for (uint64_t n = world_random(world, 3); n > 0; n--)
-        if (world->pending_count && (dice >= 46 || world->pending_count > 64))
-            engine_complete(world);
-    if (world_chance(world, 25))
+        if (world->sim.pending_count &&
+            (dice >= 46 || world->sim.pending_count > 64))
+            sim_engine_complete(&world->sim);
+    if (sim_chance(&world->sim, 25))
         world_crash(world);
     if (world_random(world, 4000) == 0)
         world_reopen(world);
@@ -676,11 +449,10 @@ static void world_step(struct world *world)
 
 static void world_choose_engine(struct world *world)
 {
-    struct engine_info *info = &world->engine.info;
+    struct engine_info *info = &world->sim.engine.info;
     static const uint32_t most[] = {4096, 8192, 1 << 20};
 
-    world->engine.ops = &sim_engine_ops;
-    info->size_bytes = MODEL_SECTORS * SECTOR_BYTES;
+    info->size_bytes = SIM_SECTORS * SECTOR_BYTES;
     info->block_bytes = world_random(world, 2) ? 512 : 4096;
     info->physical_bytes = 4096;
     info->memory_align = world_random(world, 2) ? 1 : 512;
@@ -692,6 +464,15 @@ static void world_choose_engine(struct world *world)
     info->flush_retry = world_random(world, 4) > 0;
 }
 
+/* splitmix64: neighbouring seeds must make different worlds. */
+static uint64_t seed_mix(uint64_t seed)
+{
+    seed *= 0x9e3779b97f4a7c15u;
+    seed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9u;
+    seed = (seed ^ seed >> 27) * 0x94d049bb133111ebu;
+    return seed ^ seed >> 31;
+}
+
 static struct world *world_open(uint64_t seed, struct sim_report *report)
 {
     struct world *world = calloc(1, sizeof(*world));
@@ -700,12 +481,13 @@ static struct world *world_open(uint64_t seed, struct sim_report *report)
 
     if (!world)
         abort();
-    world->random = seed * 0x9e3779b97f4a7c15u | 1;
+    world->sim.random = seed_mix(seed) | 1;
     world->report = report;
     world_choose_engine(world);
+    sim_engine_open(&world->sim);
     world->environment = (struct coherency_environment){
-        world, environment_now_us, environment_set_timer,
-        environment_fail_stop, environment_warn};
+        world, environment_now_us, environment_set_timer, environment_fail_stop,
+        environment_warn};
     for (unsigned c = 0; c < MODEL_CLIENTS; c++)
         world->model.clients[c].gate = UINT64_MAX;
     for (unsigned s = 0; s < MODEL_SECTORS; s++) {
@@ -713,15 +495,13 @@ static struct world *world_open(uint64_t seed, struct sim_report *report)
         world->model.sectors[s].count = 1;
         world->model.sectors[s].writes[0].fate = FATE_WRITTEN;
         world->model.sectors[s].writes[0].is_durable = true;
-        world->blocks[s].count =
-            s < MODEL_SECTORS / world_block_sectors(world);
     }
     for (unsigned i = 0; i < OP_COUNT; i++) {
         world->ops[i].world = world;
         world->ops[i].memory =
             aligned_alloc(512, (OP_SECTORS + 9) * SECTOR_BYTES);
     }
-    if (coherency_open(&world->engine, &config, &world->environment,
+    if (coherency_open(&world->sim.engine, &config, &world->environment,
                        &world->disk))
         abort();
     for (unsigned c = 0; c < MODEL_CLIENTS; c++) {
@@ -740,8 +520,8 @@ static void world_close(struct world *world)
     for (unsigned c = 0; c < MODEL_CLIENTS; c++)
         if (world->clients[c].client)
             world_close_client(world, c);
-    while (world->pending_count)
-        engine_complete(world);
+    while (world->sim.pending_count)
+        sim_engine_complete(&world->sim);
     if (world->out_count)
         world_blame(world, "a request outlived its client");
     coherency_get_stats(world->disk, &stats);
@@ -765,8 +545,8 @@ static void world_run(struct world *world, uint64_t operations)
 
     while (world->report->operations < end && !world->model.verdict[0]) {
         if (world->report->operations >= sick) {
-            world->sick_until_us = UINT64_MAX;
-            world->sick_errno = world_random(world, 2) ? EIO : ENOSPC;
+            world->sim.sick_until_us = UINT64_MAX;
+            world->sim.sick_errno = world_random(world, 2) ? EIO : ENOSPC;
             sick = UINT64_MAX;
         }
         /* In fail-stop rings fill with flushes that are held. */
@@ -778,7 +558,7 @@ static void world_run(struct world *world, uint64_t operations)
         world_drain(world);
     memcpy(world->report->verdict, world->model.verdict,
            sizeof(world->report->verdict));
-    world->is_over = true;
+    world->sim.is_calm = true;
 }
 
 void sim_run(uint64_t seed, uint64_t operations, struct sim_report *report)

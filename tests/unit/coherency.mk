@@ -6,7 +6,9 @@ check_PROGRAMS += $(coherency_tests)
 TESTS += $(coherency_tests)
 
 # Random runs, judged by a model.
-coherency_sim = %D%/coherency-sim.c %D%/coherency-sim.h %D%/coherency-model.h
+coherency_sim = %D%/coherency-sim.c %D%/coherency-sim.h \
+	%D%/coherency-sim-engine.c %D%/coherency-sim-engine.h \
+	%D%/coherency-model.h
 %C%_coherency_model_SOURCES = %D%/coherency-model.c $(coherency_sim)
 %C%_coherency_model_LDADD = libcoherency.a
 %C%_coherency_bugs_SOURCES = %D%/coherency-bugs.c $(coherency_sim)
