@@ -113,7 +113,7 @@ static void request_admit(struct request *request)
         request->error = -EROFS;
         return;
     }
-    error = request_fits(request) ? io_prepare(request) : -EINVAL;
+    error = request_fits(request) ? part_prepare(request) : -EINVAL;
     if (error) {
         request_fail(request, error);
         return;

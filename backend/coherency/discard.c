@@ -75,6 +75,6 @@ void discard_start_part(struct request *request)
         end_bytes = request->range.end_bytes;
     else if (granule.bytes <= DISCARD_PART_BYTES)
         end_bytes = granule_round_down(granule, end_bytes);
-    io_submit(request, ENGINE_DISCARD, start_bytes, end_bytes - start_bytes,
+    part_submit(request, ENGINE_DISCARD, start_bytes, end_bytes - start_bytes,
               NULL);
 }

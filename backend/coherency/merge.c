@@ -61,7 +61,7 @@ int bounce_open(struct request *request)
     struct coherency *disk = request_disk(request);
     uint64_t range_bytes =
         request->range.end_bytes - request->range.start_bytes;
-    uint64_t most_bytes = io_max_bytes(request);
+    uint64_t most_bytes = part_max_bytes(request);
     size_t align = disk->engine->info.memory_align;
 
     if (align < sizeof(void *))
@@ -112,7 +112,7 @@ static bool merge_read_edge(struct request *request, const struct part *part)
     char *bounce = request->bounce;
 
     if (request->phase == PHASE_FIRST_BLOCK && is_first_half) {
-        io_submit(request, ENGINE_READ, part->start_bytes, block_bytes, bounce);
+        part_submit(request, ENGINE_READ, part->start_bytes, block_bytes, bounce);
         return true;
     }
     if (request->phase == PHASE_PART || !is_last_half)
@@ -120,7 +120,7 @@ static bool merge_read_edge(struct request *request, const struct part *part)
     if (is_first_half && last_bytes == part->start_bytes)
         return false; /* one block, and it has been read */
     request->phase = PHASE_LAST_BLOCK;
-    io_submit(request, ENGINE_READ,
+    part_submit(request, ENGINE_READ,
               BUG(WRONG_MERGE) ? part->start_bytes : last_bytes, block_bytes,
               bounce + (last_bytes - part->start_bytes));
     return true;
@@ -136,7 +136,7 @@ void bounce_start(struct request *request, uint64_t length_bytes)
     request->phase = PHASE_PART;
     if (is_write)
         bounce_copy(request, &part, true);
-    io_submit(request, is_write ? ENGINE_WRITE : ENGINE_READ, part.start_bytes,
+    part_submit(request, is_write ? ENGINE_WRITE : ENGINE_READ, part.start_bytes,
               length_bytes, request->bounce);
 }
 

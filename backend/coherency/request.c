@@ -158,7 +158,7 @@ void request_advance(struct request *request)
         flush_join(request);
         return;
     }
-    if (request->step == STEP_IO && io_start_part(request))
+    if (request->step == STEP_IO && part_start(request))
         return;
     if (request->step == STEP_DURABLE) {
         request_release_range(request);

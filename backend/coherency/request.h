@@ -166,13 +166,13 @@ void flush_timer(struct coherency *disk);
 /* --- io.c, merge.c, discard.c: what goes to the engine --- */
 /* Where its blocks begin and end; sets request->range. Refuses a DISCARD that
  * the engine cannot do. Returns 0 or -errno. */
-int io_prepare(struct request *request);
+int part_prepare(struct request *request);
 /* Starts the next part and returns true; false: it has failed. */
-bool io_start_part(struct request *request);
-void io_submit(struct request *request, enum engine_op op,
+bool part_start(struct request *request);
+void part_submit(struct request *request, enum engine_op op,
                uint64_t offset_bytes, uint64_t length_bytes, void *data);
 /* The most that one engine request may carry. */
-uint64_t io_max_bytes(const struct request *request);
+uint64_t part_max_bytes(const struct request *request);
 bool bounce_is_needed(const struct request *request);
 int bounce_open(struct request *request);
 void bounce_close(struct request *request);

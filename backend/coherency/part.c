@@ -5,7 +5,7 @@
 
 #include "backend/coherency/request.h"
 
-int io_prepare(struct request *request)
+int part_prepare(struct request *request)
 {
     const struct coherency_request *public = request_public(request);
     uint64_t block_mask = request_disk(request)->engine->info.block_bytes - 1;
@@ -20,7 +20,7 @@ int io_prepare(struct request *request)
     return 0;
 }
 
-uint64_t io_max_bytes(const struct request *request)
+uint64_t part_max_bytes(const struct request *request)
 {
     const struct engine_info *info = &request_disk(request)->engine->info;
 
@@ -28,7 +28,7 @@ uint64_t io_max_bytes(const struct request *request)
 }
 
 /* Returns whether this was the last part. */
-static bool io_part_done(struct request *request)
+static bool part_finish(struct request *request)
 {
     struct coherency *disk = request_disk(request);
 
@@ -54,13 +54,13 @@ static void io_done(struct engine_request *io, int error)
         error = 0;
     if (error)
         request_fail(request, error);
-    else if (io_part_done(request))
+    else if (part_finish(request))
         request->step = STEP_DURABLE;
     request_wake(request);
     disk_run(disk);
 }
 
-void io_submit(struct request *request, enum engine_op op,
+void part_submit(struct request *request, enum engine_op op,
                uint64_t offset_bytes, uint64_t length_bytes, void *data)
 {
     struct engine *engine = request_disk(request)->engine;
@@ -90,16 +90,16 @@ static void io_start_direct(struct request *request, uint64_t length_bytes)
     const struct coherency_request *public = request_public(request);
     char *data = public->data;
 
-    io_submit(request,
+    part_submit(request,
               public->op == COHERENCY_READ ? ENGINE_READ : ENGINE_WRITE,
               request->next_bytes, length_bytes,
               data + (request->next_bytes - public->offset_bytes));
 }
 
-bool io_start_part(struct request *request)
+bool part_start(struct request *request)
 {
     uint64_t left_bytes = request->range.end_bytes - request->next_bytes;
-    uint64_t most_bytes = io_max_bytes(request);
+    uint64_t most_bytes = part_max_bytes(request);
     uint64_t length_bytes = left_bytes < most_bytes ? left_bytes : most_bytes;
     int error;
 
