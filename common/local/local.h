@@ -16,11 +16,10 @@
 enum { LOCAL_PAGE_BYTES = 4096, LOCAL_GRANT_FRAMES = 16,
        LOCAL_MAX_GRANTS = LOCAL_GRANT_FRAMES * LOCAL_PAGE_BYTES / 8 };
 
-struct local;        /* a connection: the hypercalls of one domain */
-struct local_domain; /* a guest's memory, seen from the inside */
+struct local; /* a connection: the hypercalls of one domain */
 
-/* Connects as domain domid: 0 for back ends and tools (any number of
- * connections), else the one that local_domain_create() makes. 0 or -errno. */
+/* Connects as domain 0, for back ends and tools (any number of connections),
+ * or to become the guest that local_domain_create() makes. 0 or -errno. */
 int local_open(const char *dir, struct local **local);
 void local_close(struct local *local); /* a guest's connection: it dies */
 
@@ -30,13 +29,16 @@ void local_close(struct local *local); /* a guest's connection: it dies */
  * (a memfd, zeroed), of which the first LOCAL_GRANT_FRAMES are its grant
  * table (v1 entries). Makes /local/domain/N and fires @introduceDomain.
  * -EEXIST when it lives already. */
-int local_domain_create(struct local *local, uint32_t domid, uint32_t nr_pages);
+int local_domain_create(struct local *local, uint32_t domid,
+                        uint32_t nr_pages);
 /* The whole memory, mapped; page i is frame i. */
 void *local_domain_memory(struct local *local);
-/* Grants frame to domid: a reference >= 8, or -ENOSPC. */
+/* Grants frame to domid: a reference >= 8, or -ENOSPC. The frame is judged
+ * by whoever maps it, as on Xen. */
 int32_t local_grant_access(struct local *local, uint32_t domid, uint32_t frame,
                            bool read_only);
-/* -EBUSY while the peer maps or copies (GTF_reading or GTF_writing). */
+/* -EBUSY while the peer maps or copies (GTF_reading or GTF_writing); -EINVAL
+ * for what is not granted. */
 int local_grant_end(struct local *local, uint32_t gref);
 
 /* --- back-end side ---------------------------------------------------------------- */
