@@ -159,10 +159,12 @@ struct vbd *backend_look(struct supervisor *supervisor, const char *path)
     vbd = vbd_find(supervisor, domid, devid);
     if (!vbd)
         vbd = vbd_new(supervisor, domid, devid);
-    if (!vbd)
-        return NULL;
-    vbd_evaluate(vbd); /* may free it */
-    vbd = vbd_find(supervisor, domid, devid);
+    /* The first look may end an earlier life of the node, and the vbd with
+     * it; the second is then at the new one. */
+    for (unsigned i = 0; i < 2 && vbd; i++) {
+        vbd_evaluate(vbd);
+        vbd = vbd_find(supervisor, domid, devid);
+    }
     return vbd && vbd->state != XENBUS_UNKNOWN ? vbd : NULL;
 }
 

@@ -140,6 +140,13 @@ static struct vbd *look(struct supervisor *supervisor, const char *path,
     struct vbd *vbd = backend_look(supervisor, path);
     char reason[REASON_BYTES];
 
+    if (vbd && vbd->is_gone) {
+        snprintf(reason, sizeof reason, "%s was deleted and made again, and "
+                 "is still being given back (ring %s)", vbd->name,
+                 vbd_ring_text(vbd->ring));
+        waiter->done(waiter, -EBUSY, reason);
+        return NULL;
+    }
     if (!vbd) {
         snprintf(reason, sizeof reason, "'%.200s' is not a back-end node of "
                  "ours: expected %s/DOMID/DEVID with a script that ends in "
