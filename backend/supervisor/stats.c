@@ -8,7 +8,7 @@
 #include "backend/supervisor/disk.h"
 #include "backend/supervisor/percentile.h"
 
-static const double LIMIT_SECONDS = 5.0;
+static const double LIMIT_SECONDS = 2.0;
 
 /* One stats request; freed when it has been answered and every worker has. */
 struct gather {

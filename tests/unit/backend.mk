@@ -14,3 +14,9 @@ TESTS += supervisor-states
 supervisor_states_SOURCES = %D%/supervisor-states.c $(supervisor_rig)
 supervisor_states_CFLAGS = $(supervisor_rig_cflags)
 supervisor_states_LDADD = $(supervisor_rig_libs)
+
+check_PROGRAMS += supervisor-disks
+TESTS += supervisor-disks
+supervisor_disks_SOURCES = %D%/supervisor-disks.c $(supervisor_rig)
+supervisor_disks_CFLAGS = $(supervisor_rig_cflags)
+supervisor_disks_LDADD = $(supervisor_rig_libs)

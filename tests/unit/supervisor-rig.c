@@ -100,27 +100,31 @@ static void await_vbdd(void)
 
 void rig_start_vbdd(void)
 {
-    char worker[256];
-
-    snprintf(worker, sizeof worker, "%s/supervisor-fake-worker",
-             rig_builddir());
     daemon_pid = spawn("vbdd", rig_path("vbdd.log"), (const char *[]){
         "--local", rig_dir, "--state-dir", rig_path("state"), "--worker",
-        worker, "--config", rig_path("vbdd.conf"), "--log-level", "debug",
-        NULL });
+        rig_path("worker"), "--config", rig_path("vbdd.conf"), "--log-level",
+        "debug", NULL });
     await_vbdd();
 }
 
 void rig_start_vbdd_for_xen(void)
 {
-    char worker[256];
-
-    snprintf(worker, sizeof worker, "%s/supervisor-fake-worker",
-             rig_builddir());
     daemon_pid = spawn("vbdd", rig_path("vbdd.log"), (const char *[]){
-        "--state-dir", rig_path("state"), "--worker", worker, "--config",
-        rig_path("vbdd.conf"), "--log-level", "debug", NULL });
+        "--state-dir", rig_path("state"), "--worker", rig_path("worker"),
+        "--config", rig_path("vbdd.conf"), "--log-level", "debug", NULL });
     await_vbdd();
+}
+
+/* A name of this rig's own for the worker, which a test may take away. */
+static void link_worker(void)
+{
+    char program[512], *real;
+
+    snprintf(program, sizeof program, "%s/supervisor-fake-worker",
+             rig_builddir());
+    real = realpath(program, NULL);
+    REQUIRE(real && symlink(real, rig_path("worker")) == 0);
+    free(real);
 }
 
 void rig_start(const char *config)
@@ -132,6 +136,7 @@ void rig_start(const char *config)
     file = fopen(rig_path("vbdd.conf"), "w");
     REQUIRE(file && fputs(config, file) >= 0);
     fclose(file);
+    link_worker();
     setenv("XENSTORED_PATH", rig_path("xenstored"), 1);
     hypervisor = spawn("vbdd-local", rig_path("hypervisor.log"),
                        (const char *[]){ rig_dir, NULL });
