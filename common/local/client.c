@@ -73,7 +73,7 @@ int local_call(struct local *local, enum local_op op, uint32_t domid,
         return reply->result;
     while (got > 0)
         close(fds[--got]);
-    return reply->result < 0 ? reply->result : -EPROTO;
+    return reply->result < 0 ? reply->result : -EMFILE; /* no room here */
 }
 
 int local_domain_is_alive(struct local *local, uint32_t domid)

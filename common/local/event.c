@@ -23,6 +23,9 @@ static int open_port(struct local *local, enum local_op op, uint32_t domid,
     int fds[2], port;
 
     port = local_call(local, op, domid, value, fds, 2, &reply);
+    if (port == -EMFILE && reply.result > 0)
+        local_call(local, LOCAL_OP_CLOSE, 0, (uint32_t)reply.result, NULL, 0,
+                   &reply);
     if (port < 0)
         return port;
     event.data.u32 = (uint32_t)port;

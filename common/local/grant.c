@@ -17,7 +17,7 @@ struct mapping {
     uint32_t grefs[];
 };
 
-/* --- the memory of the domains that we serve -------------------------------- */
+/* --- the memory of the domains that we serve ------------------------------ */
 
 static size_t peer_bytes(const struct local_peer *peer)
 {
@@ -100,7 +100,7 @@ static int find_peer(struct local *local, uint32_t domid,
     return fetch_peer(local, domid, out);
 }
 
-/* --- using a grant ----------------------------------------------------------- */
+/* --- using a grant -------------------------------------------------------- */
 
 static struct grant_entry_v1 *peer_entry(struct local_peer *peer,
                                          uint32_t gref)
@@ -135,7 +135,7 @@ static int use_grant(struct local_peer *peer, uint32_t gref, bool writable,
     return error;
 }
 
-/* --- map and unmap ------------------------------------------------------------ */
+/* --- map and unmap -------------------------------------------------------- */
 
 static int compare_mappings(const void *left, const void *right)
 {
@@ -248,7 +248,7 @@ int local_grant_unmap(struct local *local, void *pages, unsigned nr)
     return 0;
 }
 
-/* --- copy --------------------------------------------------------------------- */
+/* --- copy ----------------------------------------------------------------- */
 
 int local_grant_copy(struct local *local, uint32_t domid, uint32_t gref,
                      uint16_t offset_bytes, uint16_t length_bytes,

@@ -23,7 +23,7 @@ struct local; /* a connection: the hypercalls of one domain */
 int local_open(const char *dir, struct local **local);
 void local_close(struct local *local); /* a guest's connection: it dies */
 
-/* --- guest side ---------------------------------------------------------------- */
+/* --- guest side ----------------------------------------------------------- */
 
 /* Turns the connection into domain domid (1..0x7fef) with nr_pages of memory
  * (a memfd, zeroed), of which the first LOCAL_GRANT_FRAMES are its grant
@@ -41,11 +41,12 @@ int32_t local_grant_access(struct local *local, uint32_t domid, uint32_t frame,
  * for what is not granted. */
 int local_grant_end(struct local *local, uint32_t gref);
 
-/* --- back-end side ---------------------------------------------------------------- */
+/* --- back-end side -------------------------------------------------------- */
 
 /* As platform_grant_map(): checked against the live table entry (domid,
  * GTF_permit_access, GTF_readonly, frame in range), the entry's in-use flags
- * set and kept for as long as anyone maps it. */
+ * set and kept for as long as anyone maps it, or until its process ends.
+ * -EUSERS: 63 connections use that domain already. */
 int local_grant_map(struct local *local, uint32_t domid, const uint32_t *grefs,
                     unsigned nr, bool writable, void **pages);
 int local_grant_unmap(struct local *local, void *pages, unsigned nr);
@@ -56,7 +57,7 @@ int local_grant_copy(struct local *local, uint32_t domid, uint32_t gref,
                      uint16_t offset_bytes, uint16_t length_bytes,
                      void *ours, bool to_guest);
 
-/* --- both --------------------------------------------------------------------------- */
+/* --- both ----------------------------------------------------------------- */
 
 /* 1, 0 or -errno. */
 int local_domain_is_alive(struct local *local, uint32_t domid);
@@ -81,7 +82,7 @@ struct local_held {
 };
 void local_get_held(const struct local *local, struct local_held *held);
 
-/* --- faults, for tests ------------------------------------------------------------- */
+/* --- faults, for tests ---------------------------------------------------- */
 
 /* Makes the stand-in fail the nth next operation of this kind of this
  * connection with error (-errno); 0 clears. Client-side. */

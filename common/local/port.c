@@ -81,15 +81,14 @@ int port_alloc_unbound(struct connection *connection, uint32_t remote_domid,
     return number;
 }
 
-/* Discards what was sent to a vacant end: Xen drops it. Then makes it
- * pending, as Xen does, so that the binder looks at what it missed. */
+/* A fresh binding is pending, as on Xen, so that the binder looks at what it
+ * missed. What was sent to the end while it was vacant, which Xen drops, only
+ * makes the same event pending. */
 static void make_pending(int event_fd)
 {
-    uint64_t count = 0;
+    const uint64_t one = 1;
 
-    if (read(event_fd, &count, sizeof count) < 0) { /* nothing was sent */ }
-    count = 1;
-    if (write(event_fd, &count, sizeof count) < 0) { /* cannot be full */ }
+    if (write(event_fd, &one, sizeof one) < 0) { /* full: pending already */ }
 }
 
 int port_bind(struct connection *connection, uint32_t remote_domid,

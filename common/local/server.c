@@ -23,7 +23,8 @@ enum { SERVER_DIR_MAX = 80 };
 static const char usage[] =
     "Usage: vbdd-local [OPTION]... DIR\n"
     "Stands in for Xen and xenstored on a machine without them: listens on\n"
-    "DIR/hypervisor and DIR/xenstored, says \"ready\" and stays until SIGTERM.\n"
+    "DIR/hypervisor and DIR/xenstored, says \"ready\" when it does so, and\n"
+    "stays until SIGTERM.\n"
     "\n"
     "  -h, --help     show this\n"
     "  -V, --version  show the version\n";
@@ -53,7 +54,9 @@ static int claim_dir(const char *dir)
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
         int error = -errno;
 
-        log_error("cannot have %s for ourselves: %s", dir, strerror(errno));
+        log_error("cannot serve %s: %s", dir,
+                  error == -EWOULDBLOCK ? "another vbdd-local does"
+                                        : strerror(errno));
         if (fd >= 0)
             close(fd);
         return error;

@@ -45,11 +45,11 @@ struct server {
     struct store *store;
 };
 
-/* --- hypercall.c: the hypervisor socket -------------------------------------- */
+/* --- hypercall.c: the hypervisor socket ----------------------------------- */
 int hypercall_listen(struct server *server);
 void hypercall_close(struct server *server);
 
-/* --- domain.c ------------------------------------------------------------------ */
+/* --- domain.c ------------------------------------------------------------- */
 struct domain *domain_find(const struct server *server, uint32_t domid);
 /* A domain without memory (domain 0) or with; it can be found and the store
  * lets it in. 0 or -errno. */
@@ -63,7 +63,7 @@ int domain_join(struct domain *domain, struct connection *connection);
 /* Gives back what the connection, which has gone, still held. */
 void domain_leave(struct domain *domain, struct connection *connection);
 
-/* --- port.c -------------------------------------------------------------------- */
+/* --- port.c --------------------------------------------------------------- */
 /* A new port of the connection's domain, or -errno. fds (borrowed by the
  * caller): what it receives on and what its peer receives on. */
 int port_alloc_unbound(struct connection *connection, uint32_t remote_domid,

@@ -11,6 +11,7 @@
 may_include() { # FOLDER INCLUDE
     case $1:$2 in
     tests*:* | tools*:*) ;;
+    *:'<common/'* | *:'<frontend/'* | *:'<backend/'*) false ;;
     common/blkif:'"common/blkif/'*) ;;
     common/blkif:'<'* | frontend:'<'*) is_freestanding "$2" ;;
     common/blkif:*) false ;;
@@ -23,7 +24,8 @@ may_include() { # FOLDER INCLUDE
     frontend/port-*:'"frontend/vbdfront.h"') ;;
     frontend/port-*:"\"$1/"*) ;;
     backend/engine*:'"common/'* | backend/engine*:'"backend/engine/'*) ;;
-    backend/coherency*:'"common/'* | backend/coherency*:'"backend/coherency/'*) ;;
+    backend/coherency*:'"common/'*) ;;
+    backend/coherency*:'"backend/coherency/'*) ;;
     backend/coherency*:'"backend/engine/engine.h"') ;;
     backend/engine*:'"backend/'* | backend/coherency*:'"backend/'*) false ;;
     backend*:'"common/'* | backend*:'"backend/'*) ;;
@@ -86,6 +88,7 @@ bad backend/coherency/a.c <<'END'
 END
 bad backend/disk/a.c <<'END'
 #include "backend/coherency/coherency.h"
+#include <frontend/port.h>
 #include "frontend/vbdfront.h"
 END
 bad tests/unit/a.c <<'END'
@@ -95,6 +98,7 @@ END
 finds "every kind of include that points up is found" \
 'backend/coherency/a.c must not include "backend/engine/aio.h"
 backend/coherency/a.c must not include "backend/disk/loop.h"
+backend/disk/a.c must not include <frontend/port.h>
 backend/disk/a.c must not include "frontend/vbdfront.h"
 backend/engine/a.h must not include "backend/coherency/coherency.h"
 common/blkif/a.c must not include <string.h>

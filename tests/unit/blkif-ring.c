@@ -116,7 +116,7 @@ static void check_init(void)
     CHECK(!back_ring_has_requests(&back));
 }
 
-/* --- in step with the macros ------------------------------------------------ */
+/* --- in step with the macros ---------------------------------------------- */
 
 struct step {
     struct front_ring front;
@@ -273,7 +273,7 @@ static void check_in_step(void)
     CHECK((int32_t)step.front.rsp_cons > 0 || tap_scaled(100) < 100);
 }
 
-/* --- bytes by hand ------------------------------------------------------------- */
+/* --- bytes by hand -------------------------------------------------------- */
 
 static struct blkif_wire_request golden_request(void)
 {
@@ -357,7 +357,7 @@ static void check_discard(void)
     }
 }
 
-/* --- both ends of ours ------------------------------------------------------------ */
+/* --- both ends of ours ---------------------------------------------------- */
 
 static void check_wrap_of(enum blkif_abi abi, uint32_t pages)
 {
@@ -423,7 +423,7 @@ static void check_full(void)
     }
 }
 
-/* --- notification ---------------------------------------------------------------------- */
+/* --- notification --- */
 
 /* The peer asked for an event at index `event`; we publish old+1..new. */
 static void check_notify_rule(void)
@@ -452,7 +452,7 @@ static void check_notify_rule(void)
             }
 }
 
-/* --- hostile peers ------------------------------------------------------------------------ */
+/* --- hostile peers --- */
 
 static void check_hostile_front(void)
 {

@@ -237,7 +237,7 @@ static void check_refusals(void)
     CHECK_EQ(blkif_refusal_status((enum blkif_refusal)1234), BLKIF_RSP_ERROR);
 }
 
-/* --- the slow judge -------------------------------------------------------- */
+/* --- the slow judge ------------------------------------------------------- */
 
 static uint64_t random_state;
 

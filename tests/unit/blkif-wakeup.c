@@ -52,7 +52,7 @@ static uint32_t position;
 static bool has_stepped;
 static jmp_buf step_over;
 
-/* --- memory ---------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------- */
 
 static void drain_one(struct world *in, struct actor *of)
 {
@@ -82,7 +82,7 @@ static void store(uint32_t word, uint32_t value, int order)
         drain_one(world, actor);
 }
 
-/* --- steps ------------------------------------------------------------------- */
+/* --- steps ---------------------------------------------------------------- */
 
 /* True when the step is to be done now; false when it is replayed (its value
  * is *logged). Does not return when this run has had its step. */
@@ -147,7 +147,7 @@ static void wait_event(void)
         store(EVENT, 0, __ATOMIC_SEQ_CST);
 }
 
-/* --- the actors ------------------------------------------------------------------ */
+/* --- the actors ----------------------------------------------------------- */
 
 static void produce(void)
 {
@@ -213,7 +213,7 @@ static void run_step(struct world *in, int who)
     }
 }
 
-/* --- all interleavings ------------------------------------------------------------- */
+/* --- all interleavings ---------------------------------------------------- */
 
 static uint64_t *visited; /* hashes of worlds; 2^-40 or so to err */
 static unsigned long nr_worlds, nr_ends, nr_lost;

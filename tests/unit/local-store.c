@@ -21,7 +21,7 @@ static struct local_server server;
 static struct local *guest;
 static int wire0, wire5; /* raw connections as domain 0 and as the guest */
 
-/* --- raw messages ------------------------------------------------------------------ */
+/* --- raw messages --------------------------------------------------------- */
 
 static struct {
     struct xsd_sockmsg header;
@@ -129,7 +129,7 @@ static const char *next_event(int fd)
     return text;
 }
 
-/* --- the tests --------------------------------------------------------------------- */
+/* --- the tests ------------------------------------------------------------ */
 
 static void check_basics(void)
 {
@@ -320,6 +320,10 @@ static void check_permissions(void)
     CHECK_STR(ASK_RAW(wire5, XS_WRITE, "/guest/by0\0z"), "OK");
     CHECK_STR(ASK(wire5, XS_SET_PERMS, "/guest/by0\0b5"), "EACCES");
     CHECK_STR(ASK(wire5, XS_RM, "/guest"), "OK");
+    CHECK_STR(ASK(wire0, XS_SET_PERMS, "/shown\0n0\0b5"), "OK");
+    CHECK_STR(ASK_RAW(wire5, XS_WRITE, "/shown/new\0y"), "OK");
+    ASK(wire5, XS_GET_PERMS, "/shown/new"); /* its own: it made it */
+    CHECK(memcmp(answer.data, "n5\0b5\0", 6) == 0);
     CHECK_STR(ASK(wire0, XS_RM, "/secret"), "OK");
     CHECK_STR(ASK(wire0, XS_RM, "/shown"), "OK");
 }
@@ -590,7 +594,7 @@ static void check_noise(void)
     CHECK_STR(ASK(wire0, XS_GET_DOMAIN_PATH, "5"), "/local/domain/5");
 }
 
-/* --- libxenstore ------------------------------------------------------------------- */
+/* --- libxenstore ---------------------------------------------------------- */
 
 static struct xs_handle *library_open(uint32_t domid)
 {

@@ -19,7 +19,7 @@ struct request {
     char path[PATH_BYTES];
 };
 
-/* --- reading the payload ------------------------------------------------------- */
+/* --- reading the payload -------------------------------------------------- */
 
 /* The next string, which must end inside the payload; else NULL. */
 static char *take_string(struct request *request)
@@ -79,7 +79,7 @@ static int take_only_number(struct request *request, uint32_t *number)
     return text && is_at_end(request) ? parse_number(text, number) : -EINVAL;
 }
 
-/* --- answering -------------------------------------------------------------------- */
+/* --- answering ------------------------------------------------------------ */
 
 static int reply(struct request *request, const void *data, size_t bytes)
 {
@@ -108,7 +108,7 @@ static void reply_error(struct store_client *client, int error)
     store_send(client, &header, name);
 }
 
-/* --- the tree --------------------------------------------------------------------- */
+/* --- the tree ------------------------------------------------------------- */
 
 /* The node at request->path, when all the bits of `need` are granted. What is
  * missing is judged by the last node above that exists: who may not read
@@ -219,7 +219,7 @@ static int do_rm(struct request *request)
     return error;
 }
 
-/* --- directories ------------------------------------------------------------------- */
+/* --- directories ---------------------------------------------------------- */
 
 /* Appends the names of children from byte `offset` of their list on, as many
  * as fit whole. True: up to the last. */
@@ -283,7 +283,7 @@ static int do_directory_part(struct request *request)
     return reply(request, list, head + used);
 }
 
-/* --- permissions ------------------------------------------------------------------- */
+/* --- permissions ---------------------------------------------------------- */
 
 static const char perm_letters[] = "nrwb"; /* by TREE_READ | TREE_WRITE */
 
@@ -357,7 +357,7 @@ static int do_set_perms(struct request *request)
     return error;
 }
 
-/* --- watches ------------------------------------------------------------------------ */
+/* --- watches -------------------------------------------------------------- */
 
 static int do_watch(struct request *request)
 {
@@ -397,7 +397,7 @@ static int do_reset_watches(struct request *request)
     return reply_string(request, "OK");
 }
 
-/* --- transactions -------------------------------------------------------------------- */
+/* --- transactions --------------------------------------------------------- */
 
 static int do_transaction_start(struct request *request)
 {
@@ -433,7 +433,7 @@ static int do_transaction_end(struct request *request)
     return *verdict == 'T' ? -EAGAIN : reply_string(request, "OK");
 }
 
-/* --- domains -------------------------------------------------------------------------- */
+/* --- domains -------------------------------------------------------------- */
 
 static int do_get_domain_path(struct request *request)
 {
@@ -464,7 +464,7 @@ static int do_refuse(struct request *request)
     return request->client->domid == 0 ? -EINVAL : -EACCES;
 }
 
-/* --- which is which --------------------------------------------------------------------- */
+/* --- which is which ------------------------------------------------------- */
 
 static const struct {
     int (*serve)(struct request *request); /* 0: has answered; or -errno */

@@ -25,7 +25,7 @@ struct store_door {
     char path[sizeof ((struct sockaddr_un *)0)->sun_path];
 };
 
-/* --- the store ------------------------------------------------------------------ */
+/* --- the store ------------------------------------------------------------ */
 
 struct store *store_new(struct ev_loop *loop,
                         bool (*is_domain_alive)(void *context,
@@ -69,7 +69,7 @@ void store_release(struct store *store)
     watch_fire_special(store, "@releaseDomain");
 }
 
-/* --- a client --------------------------------------------------------------------- */
+/* --- a client ------------------------------------------------------------- */
 
 static void free_client(struct store_client *client)
 {
@@ -205,7 +205,7 @@ static void client_ready(struct ev_loop *loop, struct ev_io *io, int events)
         free_client(client);
 }
 
-/* --- a door ------------------------------------------------------------------------ */
+/* --- a door --------------------------------------------------------------- */
 
 static void door_ready(struct ev_loop *loop, struct ev_io *io, int events)
 {

@@ -31,7 +31,7 @@ void store_close_door(struct store *store, struct store_door *door);
 void store_introduce(struct store *store, uint32_t domid);
 void store_release(struct store *store); /* one has died */
 
-/* --- inside ------------------------------------------------------------------- */
+/* --- inside --------------------------------------------------------------- */
 
 /* What a guest may do, so that it cannot exhaust us. Domain 0 has no limits
  * but the last. */
@@ -99,16 +99,16 @@ struct store_client {
     unsigned nr_transactions;
 };
 
-/* --- store.c: messages in and out -------------------------------------------- */
+/* --- store.c: messages in and out ----------------------------------------- */
 /* Queues one message; a client that does not read is lost. */
 void store_send(struct store_client *client, const struct xsd_sockmsg *header,
                 const void *data);
 
-/* --- request.c ------------------------------------------------------------------- */
+/* --- request.c ------------------------------------------------------------ */
 /* Carries out the message in client->input and answers it. */
 void request_serve(struct store_client *client);
 
-/* --- watch.c -------------------------------------------------------------------- */
+/* --- watch.c -------------------------------------------------------------- */
 /* Paths as the client gave them. 0 or -errno. */
 int watch_add(struct store_client *client, const char *path,
               const char *token);
@@ -122,7 +122,7 @@ void watch_fire(struct store *store, const struct tree_node *before,
                 const char *path, bool is_removal);
 void watch_fire_special(struct store *store, const char *name);
 
-/* --- transaction.c --------------------------------------------------------------- */
+/* --- transaction.c -------------------------------------------------------- */
 int transaction_start(struct store_client *client, uint32_t *id);
 struct store_transaction *transaction_find(struct store_client *client,
                                            uint32_t id);

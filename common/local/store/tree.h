@@ -30,14 +30,14 @@ struct tree_node {
     char name[];
 };
 
-/* --- a version ----------------------------------------------------------------- */
+/* --- a version ------------------------------------------------------------ */
 struct tree_node *tree_new(void); /* the root alone, domain 0's */
 struct tree_node *tree_ref(struct tree_node *node);
 void tree_unref(struct tree_node *node); /* NULL: nothing */
 /* The nodes of all versions together. */
 unsigned long tree_count_nodes(void);
 
-/* --- looking --------------------------------------------------------------------- */
+/* --- looking -------------------------------------------------------------- */
 /* NULL when there is none. */
 const struct tree_node *tree_find(const struct tree_node *root,
                                   const char *path);
@@ -47,7 +47,7 @@ const struct tree_node *tree_find_nearest(const struct tree_node *root,
 /* What domid may do: TREE_ bits. Domain 0 and the owner may do all. */
 unsigned tree_access(const struct tree_node *node, uint32_t domid);
 
-/* --- changing -------------------------------------------------------------------- */
+/* --- changing ------------------------------------------------------------- */
 /* The node to be changed; it and those on the way are made when missing,
  * with the permissions of their parent, owned by creator (domain 0 leaves
  * the owner as it is). */
