@@ -120,7 +120,7 @@ static void link_worker(void)
 {
     char program[512], *real;
 
-    snprintf(program, sizeof program, "%s/supervisor-fake-worker",
+    snprintf(program, sizeof program, "%s/tests/unit/supervisor-fake-worker",
              rig_builddir());
     real = realpath(program, NULL);
     REQUIRE(real && symlink(real, rig_path("worker")) == 0);
