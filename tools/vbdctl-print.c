@@ -9,7 +9,7 @@
 
 enum { MAX_COLUMNS = 12, CELL_BYTES = 512 };
 
-/* --- tables ----------------------------------------------------------------------- */
+/* --- tables --------------------------------------------------------------- */
 
 struct table {
     unsigned nr_columns, nr_rows;
@@ -70,7 +70,7 @@ static void finish_table(struct table *table)
     free(table->rows);
 }
 
-/* --- values ----------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------- */
 
 static const char *bytes_text(const json_t *value, char text[CELL_BYTES])
 {
@@ -109,7 +109,7 @@ static const char *number_text(const json_t *value, char text[CELL_BYTES])
     return text;
 }
 
-/* --- list --------------------------------------------------------------------------- */
+/* --- list ----------------------------------------------------------------- */
 
 static void print_disks(const json_t *disks)
 {
@@ -177,7 +177,7 @@ static void print_list(const json_t *reply)
     print_vbds(vbds);
 }
 
-/* --- show ------------------------------------------------------------------------------ */
+/* --- show ----------------------------------------------------------------- */
 
 static void print_object(const json_t *object)
 {
@@ -221,7 +221,7 @@ static void print_show(const json_t *reply)
     }
 }
 
-/* --- stats ------------------------------------------------------------------------------ */
+/* --- stats ---------------------------------------------------------------- */
 
 static void print_counts(const char *what, const json_t *counts)
 {

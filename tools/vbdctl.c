@@ -70,7 +70,7 @@ static int complain(const char *word, const char *sentence)
     return EXIT_USAGE;
 }
 
-/* --- the request ------------------------------------------------------------------ */
+/* --- the request ---------------------------------------------------------- */
 
 static int set_number(json_t *request, const char *name, const char *text)
 {
@@ -159,7 +159,7 @@ static int take_words(struct arguments *arguments, char **words, int nr)
     return nr == 1 ? 0 : complain(words[1], "one word too many");
 }
 
-/* --- asking ------------------------------------------------------------------------- */
+/* --- asking --------------------------------------------------------------- */
 
 static int connect_to(const char *path)
 {

@@ -44,7 +44,7 @@ void backend_retry(struct vbd *vbd)
     ev_timer_start(supervisor->loop, &supervisor->backend->retry);
 }
 
-/* --- nodes ------------------------------------------------------------------------ */
+/* --- nodes ---------------------------------------------------------------- */
 
 /* A path component that is a number; NULL when it is none, else what follows
  * ("" or "/..."). */
@@ -168,7 +168,7 @@ struct vbd *backend_look(struct supervisor *supervisor, const char *path)
     return vbd && vbd->state != XENBUS_UNKNOWN ? vbd : NULL;
 }
 
-/* --- events and work ------------------------------------------------------------------ */
+/* --- events and work ------------------------------------------------------ */
 
 static void take_event(struct backend *backend, const char *path,
                        const char *token)
@@ -263,7 +263,7 @@ static void on_retry(struct ev_loop *loop, ev_timer *watcher, int revents)
     }
 }
 
-/* --- life ---------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static void find_ourselves(struct supervisor *supervisor)
 {

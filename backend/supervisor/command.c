@@ -58,7 +58,7 @@ json_t *command_number(uint64_t number)
     return json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number);
 }
 
-/* --- judging ---------------------------------------------------------------------- */
+/* --- judging -------------------------------------------------------------- */
 
 static const char *type_text(json_type type)
 {
@@ -150,7 +150,7 @@ void command_run(struct client *client, json_t *request)
                   "stats, hotplug, attach or detach", name);
 }
 
-/* --- hotplug ------------------------------------------------------------------------ */
+/* --- hotplug -------------------------------------------------------------- */
 
 struct hotplug {
     struct waiter waiter;

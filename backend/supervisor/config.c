@@ -14,7 +14,7 @@
 
 #include "backend/supervisor/units.h"
 
-/* --- options of a disk -------------------------------------------------------- */
+/* --- options of a disk ---------------------------------------------------- */
 
 static int expect(char *reason, unsigned size, const char *expectation)
 {
@@ -104,7 +104,7 @@ bool disk_options_are_equal(const struct disk_options *one,
            one->budget_bytes == other->budget_bytes;
 }
 
-/* --- the file --------------------------------------------------------------------- */
+/* --- the file ------------------------------------------------------------- */
 
 struct parse {
     struct config *config;

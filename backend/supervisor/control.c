@@ -73,7 +73,7 @@ static void touch(struct client *client)
     ev_timer_start(loop, &client->idle);
 }
 
-/* --- replies ---------------------------------------------------------------------- */
+/* --- replies -------------------------------------------------------------- */
 
 /* The reply is written by on_writable() and nowhere else: it may be given from
  * deep within other work, which is to go on undisturbed. */
@@ -142,7 +142,7 @@ void client_finish(struct client *client, int error, const char *sentence)
         client_reply(client, json_object());
 }
 
-/* --- requests ----------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------- */
 
 static void take_line(struct client *client, const char *line, size_t length)
 {
@@ -227,7 +227,7 @@ static void on_idle(struct ev_loop *loop, ev_timer *watcher, int revents)
     client_free(watcher->data);
 }
 
-/* --- life ---------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static struct client *client_new(struct control *control, int fd)
 {
@@ -250,7 +250,8 @@ static struct client *client_new(struct control *control, int fd)
 
 static void on_connection(struct ev_loop *loop, ev_io *watcher, int revents)
 {
-    static const char busy[] = "{\"ok\":false,\"error\":\"too many clients\"}\n";
+    static const char busy[] =
+        "{\"ok\":false,\"error\":\"too many clients\"}\n";
     struct control *control = watcher->data;
     struct client *client = NULL;
     int fd = accept4(watcher->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -49,7 +49,7 @@ static struct disk *find_key(struct supervisor *supervisor, const char *key)
     return NULL;
 }
 
-/* --- life ------------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------- */
 
 static struct disk *disk_new(struct supervisor *supervisor,
                              const struct target *target)
@@ -96,7 +96,7 @@ static void refuse_all(struct disk *disk, int error, const char *sentence)
     }
 }
 
-/* --- what the worker says ------------------------------------------------------------ */
+/* --- what the worker says ------------------------------------------------- */
 
 static void on_ready(void *owner, const struct message *message)
 {
@@ -212,7 +212,7 @@ static const struct worker_events disk_events = {
     .fail_stop = on_fail_stop, .ended = on_ended,
 };
 
-/* --- starting and ending ----------------------------------------------------------- */
+/* --- starting and ending -------------------------------------------------- */
 
 static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
                   unsigned size)

@@ -3,7 +3,8 @@
 noinst_LIBRARIES += libsupervisor.a
 libsupervisor_a_SOURCES = %D%/config.c %D%/config.h %D%/front.c %D%/front.h \
 	%D%/percentile.c %D%/percentile.h %D%/target.c %D%/target.h \
-	%D%/text.c %D%/text.h %D%/units.c %D%/units.h
+	%D%/text.c %D%/text.h %D%/units.c %D%/units.h \
+	%D%/vdev.c %D%/vdev.h
 libsupervisor_a_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
 
 sbin_PROGRAMS += vbdd
@@ -16,5 +17,5 @@ vbdd_SOURCES = %D%/backend.c %D%/backend.h %D%/command.c %D%/command.h \
 	backend/control/message.h
 vbdd_CFLAGS = $(AM_CFLAGS) $(XENSTORE_CFLAGS) $(JANSSON_CFLAGS) \
 	$(SYSTEMD_CFLAGS)
-vbdd_LDADD = libsupervisor.a libvdev.a libblkif.a libhost.a $(EV_LIBS) \
+vbdd_LDADD = libsupervisor.a libblkif.a libhost.a $(EV_LIBS) \
 	$(XENSTORE_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(SYSTEMD_LIBS)

@@ -20,7 +20,7 @@
 
 enum { PATH_BYTES = 512 };
 
-/* --- stopping --------------------------------------------------------------------- */
+/* --- stopping ------------------------------------------------------------- */
 
 void supervisor_check_stopped(struct supervisor *supervisor)
 {
@@ -63,7 +63,7 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *watcher, int revents)
     sd_notify(0, "WATCHDOG=1");
 }
 
-/* --- starting --------------------------------------------------------------------- */
+/* --- starting ------------------------------------------------------------- */
 
 static int make_dir(const char *base, const char *name)
 {
@@ -103,6 +103,8 @@ static int take_state_dir(const char *dir)
             close(fd);
         return error;
     }
+    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+        log_warning("%s: %s", path, strerror(errno)); /* for people only */
     return fd;
 }
 

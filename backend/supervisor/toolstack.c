@@ -13,10 +13,10 @@
 #include "backend/supervisor/command.h"
 #include "backend/supervisor/disk.h"
 #include "backend/supervisor/hotplug.h"
+#include "backend/supervisor/vdev.h"
 #include "common/host/log.h"
-#include "tools/vdev.h"
 
-enum { MAX_DOMID = 0x7fef };
+enum { MAX_DOMID = 0x7fef, REASON_BYTES = 512 };
 
 /* One attach or detach under way. */
 struct operation {
@@ -28,6 +28,8 @@ struct operation {
     char back[VBD_PATH_BYTES], front[VBD_PATH_BYTES];
     char params[TARGET_PARAMS_BYTES];
     const char *mode; /* r or w, as libxl writes it */
+    int error;        /* how it went, while the trees go */
+    char reason[REASON_BYTES];
 };
 
 static void finish(struct operation *operation, int error,
@@ -109,17 +111,39 @@ static int remove_body(struct store *store, void *context)
     return error ? error : prune(store, operation->back, 1); /* DOMID */
 }
 
-static void remove_trees(struct operation *operation)
+static void removed(struct waiter *waiter, int error, const char *sentence)
 {
-    int error = store_transact(operation->supervisor->store, remove_body,
-                               operation);
+    struct operation *operation = (struct operation *)waiter;
 
-    if (error)
-        log_error("%s and %s cannot be removed: %s", operation->front,
-                  operation->back, strerror(-error));
+    (void)error;
+    (void)sentence;
+    finish(operation, operation->error, operation->reason);
 }
 
-/* --- attach ---------------------------------------------------------------------- */
+/* Removes the trees, and answers when the vbd has gone with them. */
+static void remove_and_finish(struct operation *operation, int error,
+                              const char *sentence)
+{
+    struct vbd *vbd = vbd_find(operation->supervisor, operation->domid,
+                               operation->devid);
+    int failure = store_transact(operation->supervisor->store, remove_body,
+                                 operation);
+
+    if (failure)
+        log_error("%s and %s cannot be removed: %s", operation->front,
+                  operation->back, strerror(-failure));
+    if (failure || !vbd) {
+        finish(operation, error, sentence);
+        return;
+    }
+    operation->error = error;
+    snprintf(operation->reason, sizeof operation->reason, "%s", sentence);
+    operation->waiter.done = removed;
+    vbd_await_release(vbd, &operation->waiter);
+    vbd_set_dirty(vbd);
+}
+
+/* --- attach --------------------------------------------------------------- */
 
 struct key {
     const char *name, *value;
@@ -193,12 +217,13 @@ static void attach_done(struct waiter *waiter, int error,
 {
     struct operation *operation = (struct operation *)waiter;
 
-    if (error)
-        remove_trees(operation);
-    else
-        store_write(operation->supervisor->store, operation->back,
-                    "hotplug-status", "connected");
-    finish(operation, error, sentence);
+    if (error) {
+        remove_and_finish(operation, error, sentence);
+        return;
+    }
+    store_write(operation->supervisor->store, operation->back,
+                "hotplug-status", "connected");
+    finish(operation, 0, "");
 }
 
 /* Adds text to the params; false when there is no room. */
@@ -248,7 +273,7 @@ void command_attach(struct client *client, json_t *request)
     const char *mode = json_string_value(json_object_get(request, "mode"));
     json_t *options = json_object_get(request, "options");
     struct operation *operation = operation_new(client, request);
-    char reason[512];
+    char reason[REASON_BYTES];
     int error;
 
     if (!operation)
@@ -291,7 +316,7 @@ void command_attach(struct client *client, json_t *request)
     hotplug_add(operation->supervisor, operation->back, &operation->waiter);
 }
 
-/* --- detach ------------------------------------------------------------------------ */
+/* --- detach --------------------------------------------------------------- */
 
 static int detach_body(struct store *store, void *context)
 {
@@ -310,9 +335,10 @@ static void detach_done(struct waiter *waiter, int error,
     const struct vbd *vbd = vbd_find(operation->supervisor, operation->domid,
                                      operation->devid);
 
-    if (!vbd || !vbd->disk)
-        remove_trees(operation);
-    finish(operation, error, sentence);
+    if (vbd && vbd->disk)
+        finish(operation, error, sentence);
+    else
+        remove_and_finish(operation, error, sentence);
 }
 
 void command_detach(struct client *client, json_t *request)

@@ -20,8 +20,8 @@
 #include "backend/supervisor/front.h"
 #include "backend/supervisor/hotplug.h"
 #include "backend/supervisor/text.h"
+#include "backend/supervisor/vdev.h"
 #include "common/host/log.h"
-#include "tools/vdev.h"
 
 /* A front end that skipped states takes two steps at once; no sequence of
  * states needs more than this. */
@@ -60,7 +60,7 @@ static bool is_waiting_for_worker(const struct vbd *vbd)
            vbd->ring == VBD_RING_DISCONNECTING;
 }
 
-/* --- life ---------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 struct vbd *vbd_new(struct supervisor *supervisor, uint32_t domid,
                     uint32_t devid)
@@ -158,7 +158,7 @@ void vbd_check_domain(struct vbd *vbd)
     vbd_set_dirty(vbd);
 }
 
-/* --- writing --------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 static int update_body(struct store *store, void *context)
 {
@@ -271,7 +271,7 @@ static int publish(struct vbd *vbd)
     return write_state(vbd, pairs, nr, XENBUS_CONNECTED);
 }
 
-/* --- the ring ----------------------------------------------------------------------- */
+/* --- the ring ------------------------------------------------------------- */
 
 static void disconnected(void *context, const struct message *reply)
 {
@@ -372,7 +372,7 @@ void vbd_worker_lost(struct vbd *vbd)
     vbd_set_dirty(vbd);
 }
 
-/* --- looking -------------------------------------------------------------------------- */
+/* --- looking -------------------------------------------------------------- */
 
 /* 0, or -ENOENT when the node has gone, or is not the one that we know, or
  * another -errno when nothing can be said. */
@@ -483,7 +483,7 @@ static void adopt(struct vbd *vbd, const struct back *back)
     hotplug_resume(vbd);
 }
 
-/* --- stepping --------------------------------------------------------------------------- */
+/* --- stepping ------------------------------------------------------------- */
 
 /* Gives back whatever there is to be given back. May free the vbd. */
 static void leave(struct vbd *vbd)

@@ -4,6 +4,7 @@
 #ifndef VBDD_SUPERVISOR_WAITER_H
 #define VBDD_SUPERVISOR_WAITER_H
 
+#include <stddef.h>
 #include <sys/queue.h>
 
 struct waiter {
@@ -14,17 +15,6 @@ struct waiter {
 };
 LIST_HEAD(waiters, waiter);
 
-static inline void waiters_finish(struct waiters *waiters, int error,
-                                  const char *sentence)
-{
-    struct waiter *waiter;
-
-    while ((waiter = LIST_FIRST(waiters))) {
-        LIST_REMOVE(waiter, link);
-        waiter->done(waiter, error, sentence);
-    }
-}
-
 static inline void waiters_move(struct waiters *from, struct waiters *to)
 {
     struct waiter *waiter;
@@ -32,6 +22,20 @@ static inline void waiters_move(struct waiters *from, struct waiters *to)
     while ((waiter = LIST_FIRST(from))) {
         LIST_REMOVE(waiter, link);
         LIST_INSERT_HEAD(to, waiter, link);
+    }
+}
+
+/* Tells those who wait now; whoever begins to wait meanwhile is not told. */
+static inline void waiters_finish(struct waiters *waiters, int error,
+                                  const char *sentence)
+{
+    struct waiters told = LIST_HEAD_INITIALIZER(told);
+    struct waiter *waiter;
+
+    waiters_move(waiters, &told);
+    while ((waiter = LIST_FIRST(&told))) {
+        LIST_REMOVE(waiter, link);
+        waiter->done(waiter, error, sentence);
     }
 }
 

@@ -80,7 +80,7 @@ void worker_kill(struct worker *worker)
         kill(worker->pid, SIGKILL);
 }
 
-/* --- calls ---------------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------- */
 
 /* Sends what has not been sent, in order, as far as the socket takes it. */
 static void send_calls(struct worker *worker)
@@ -149,7 +149,7 @@ static void on_slow(struct ev_loop *loop, ev_timer *watcher, int revents)
                     (int)worker->pid, type_text(call->request.type));
 }
 
-/* --- messages -------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 static void refuse(struct worker *worker, const char *what, uint32_t type)
 {
@@ -320,7 +320,7 @@ static void on_child(struct ev_loop *loop, ev_child *watcher, int revents)
     worker->events->ended(worker->owner, status);
 }
 
-/* --- starting ----------------------------------------------------------------------- */
+/* --- starting ------------------------------------------------------------- */
 
 /* Its own process group, so that a terminal's Ctrl-C stops the supervisor
  * only, which then ends the workers in order. */

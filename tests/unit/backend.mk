@@ -9,7 +9,7 @@ TESTS += $(supervisor_tests)
 
 supervisor_rig = %D%/supervisor-rig.c %D%/supervisor-rig.h %D%/tap.h
 supervisor_rig_cflags = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(XENSTORE_CFLAGS)
-supervisor_rig_libs = libvdev.a liblocal.a libhost.a $(JANSSON_LIBS) \
+supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 	$(XENSTORE_LIBS)
 %C%_supervisor_states_SOURCES = %D%/supervisor-states.c $(supervisor_rig)
 %C%_supervisor_states_CFLAGS = $(supervisor_rig_cflags)
@@ -30,4 +30,7 @@ supervisor_rig_libs = libvdev.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_target_SOURCES = %D%/supervisor-target.c %D%/tap.h
 %C%_supervisor_target_LDADD = libsupervisor.a libhost.a $(INIH_LIBS)
 %C%_supervisor_vdev_SOURCES = %D%/supervisor-vdev.c %D%/tap.h
-%C%_supervisor_vdev_LDADD = libvdev.a
+%C%_supervisor_vdev_LDADD = libsupervisor.a
+
+dist_check_SCRIPTS += tests/func/vbdctl.sh
+TESTS += tests/func/vbdctl.sh

@@ -37,7 +37,7 @@ static pid_t worker_of(const struct rig_device *device)
         json_object_get(rig_disk(device->target), "worker"));
 }
 
-/* --- attaching ----------------------------------------------------------------------- */
+/* --- attaching ------------------------------------------------------------ */
 
 static void check_rollback(void)
 {
@@ -166,7 +166,7 @@ static void check_impatient_client(void)
     CHECK(await_nothing(&device));
 }
 
-/* --- sharing --------------------------------------------------------------------------- */
+/* --- sharing -------------------------------------------------------------- */
 
 static void check_sharing(void)
 {
@@ -252,7 +252,7 @@ static void check_names(void)
     CHECK(rig_detach(&device));
 }
 
-/* --- workers that go wrong ---------------------------------------------------------------- */
+/* --- workers that go wrong ------------------------------------------------ */
 
 static void check_death(void)
 {
@@ -390,7 +390,7 @@ static void check_mute(void)
     CHECK(rig_detach(&well));
 }
 
-/* --- fail-stop, and leaving ---------------------------------------------------------------- */
+/* --- fail-stop, and leaving ----------------------------------------------- */
 
 static void check_fail_stop(void)
 {

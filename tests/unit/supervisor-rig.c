@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "tests/unit/tap.h"
-#include "tools/vdev.h"
+#include "backend/supervisor/vdev.h"
 
 enum { PATIENCE_MS = 60000, STEP_MS = 2 };
 
@@ -24,7 +24,7 @@ struct xs_handle *rig_xs;
 static pid_t hypervisor, daemon_pid;
 static json_t *last_reply;
 
-/* --- processes -------------------------------------------------------------------- */
+/* --- processes ------------------------------------------------------------ */
 
 const char *rig_builddir(void)
 {
@@ -192,7 +192,7 @@ void rig_end(void)
         REQUIRE(system(command) == 0);
 }
 
-/* --- control ------------------------------------------------------------------------ */
+/* --- control -------------------------------------------------------------- */
 
 int rig_send(const char *line)
 {
@@ -307,7 +307,7 @@ bool rig_await_disk_state(const char *target, const char *state)
     return false;
 }
 
-/* --- the store ------------------------------------------------------------------------ */
+/* --- the store ------------------------------------------------------------ */
 
 static const char *join(const char *dir, const char *name)
 {
@@ -376,7 +376,7 @@ bool rig_holds(const char *dir, const char *name, const char *part)
     return holds;
 }
 
-/* --- files --------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------- */
 
 unsigned rig_count_text(const char *path, const char *text)
 {
@@ -418,7 +418,7 @@ void rig_unlink(const char *path)
     unlink(path);
 }
 
-/* --- devices -------------------------------------------------------------------------- */
+/* --- devices -------------------------------------------------------------- */
 
 struct rig_device rig_device(unsigned domid, const char *vdev,
                              const char *target)

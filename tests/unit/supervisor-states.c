@@ -173,7 +173,7 @@ static void check_domain_death(void)
                          "\"xvda\"}")));
 }
 
-/* --- the toolstack ---------------------------------------------------------------------- */
+/* --- the toolstack -------------------------------------------------------- */
 
 static void check_polite_removal(void)
 {
@@ -293,7 +293,7 @@ static void check_recreated(void)
     CHECK(rig_await_disk_state(device.target, NULL));
 }
 
-/* --- hostile front ends ------------------------------------------------------------------ */
+/* --- hostile front ends --------------------------------------------------- */
 
 static const struct {
     const char *name, *value; /* NULL: removed */
@@ -437,7 +437,7 @@ static void check_storm(void)
     CHECK(rig_detach(&calm));
 }
 
-/* --- many, and the end -------------------------------------------------------------------- */
+/* --- many, and the end ---------------------------------------------------- */
 
 enum { MANY = 50 };
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "tests/unit/tap.h"
-#include "tools/vdev.h"
+#include "backend/supervisor/vdev.h"
 
 static void check_both_ways(void)
 {
