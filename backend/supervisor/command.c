@@ -28,8 +28,8 @@ static const struct command {
     void (*run)(struct client *client, json_t *request);
     struct argument arguments[MAX_ARGUMENTS];
 } commands[] = {
-    { "ping", command_ping, { { NULL } } },
-    { "list", command_list, { { NULL } } },
+    { "ping", command_ping, { { .name = NULL } } },
+    { "list", command_list, { { .name = NULL } } },
     { "show", command_show, { { "disk", JSON_INTEGER, false },
                               { "vbd", JSON_STRING, false } } },
     { "stats", command_stats, { { "disk", JSON_INTEGER, false } } },

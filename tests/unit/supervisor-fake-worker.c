@@ -121,7 +121,7 @@ static void take_connect(struct message *message)
          connect.queues[0].event_port, connect.abi, connect.read_only,
          connect.nr_queues, connect.queues[0].nr_pages);
     if (is_mode("die-connect"))
-        kill(getpid(), SIGSEGV);
+        kill(getpid(), SIGTERM);
     if (is_mode("wait-connect"))
         await_go();
     if (is_mode("refuse")) {
@@ -199,7 +199,7 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct message message = { .error = -EBUSY };
+    static struct message message = { .error = -EBUSY };
     char path[512];
     unsigned nr_fds;
 
