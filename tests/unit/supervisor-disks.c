@@ -351,6 +351,40 @@ static void check_close_while_connecting(void)
     CHECK(await_nothing(&device));
 }
 
+static bool await_ring(const char *name, const char *ring)
+{
+    const char *got = NULL;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        got = json_string_value(json_object_get(rig_vbd(name), "ring"));
+        if (got && strcmp(got, ring) == 0)
+            return true;
+        usleep(2000);
+    }
+    NOTE("the ring of %s is %s, not %s", name, got ? got : "gone", ring);
+    return false;
+}
+
+static void check_removal_while_connecting(void)
+{
+    struct rig_device device = rig_device(5, "xvda", "removal");
+
+    CHECK(rig_ok(rig_attach(&device, "w", "wait-connect")));
+    rig_publish(&device, "3");
+    CHECK(rig_await_text(device.log, "CONNECT domid"));
+    rig_write(device.back, "online", "0");
+    rig_write(device.back, "state", "5");
+    rig_touch(device.go);
+    CHECK(await_ring("5/xvda", "connected"));
+    CHECK(rig_await(device.back, "state", "5")); /* not overwritten with 4 */
+    CHECK(!rig_exists(device.back, "sectors"));
+    rig_front(&device, "6");
+    CHECK(rig_back_is(&device, "6"));
+    CHECK_EQ(rig_count_text(device.log, "DISCONNECT"), 1);
+    CHECK(rig_detach(&device));
+    CHECK(await_nothing(&device));
+}
+
 static void check_liars(void)
 {
     static const char *const modes[] = { "garbage", "short", "twice", "stray",
@@ -491,25 +525,51 @@ static void check_limits(void)
     CHECK(has_nothing());
 }
 
+/* What libxl writes. */
+static void write_trees(const struct rig_device *device, const char *params)
+{
+    char domid[12];
+
+    snprintf(domid, sizeof domid, "%u", device->domid);
+    rig_write(device->front, "state", "1");
+    rig_write(device->back, "frontend", device->front);
+    rig_write(device->back, "frontend-id", domid);
+    rig_write(device->back, "params", params);
+    rig_write(device->back, "mode", "w");
+    rig_write(device->back, "online", "1");
+    rig_write(device->back, "script", "/etc/xen/scripts/block-vbdd");
+    rig_write(device->back, "state", "1");
+}
+
+/* The script gives up, and xl has not removed anything yet. */
+static void check_script_limit(void)
+{
+    struct rig_device device = rig_device(5, "xvda", "script");
+    char params[160];
+
+    snprintf(params, sizeof params, "engine=wait-ready,%s", device.target);
+    write_trees(&device, params);
+    CHECK(rig_back_is(&device, "2"));
+    CHECK(rig_refused(rig_ask("{\"command\":\"hotplug\",\"action\":\"add\","
+                              "\"path\":\"%s\"}", device.back),
+                      "still starting; given up"));
+    CHECK(rig_await_disk_state(device.target, NULL));
+    CHECK(rig_exists(device.back, "state"));
+    rig_remove(device.front);
+    rig_remove("/local/domain/0/backend/vbd/5");
+    CHECK(rig_await(device.back, "state", NULL));
+}
+
 /* As xl does it: a vbdd for Xen, whose store happens to be the stand-in's. */
 static void check_as_xl_does(void)
 {
     struct rig_device device = rig_device(5, "xvda", "xl");
-    char domid[12];
 
     CHECK(rig_refused(rig_attach(&device, "w", "ok"), "use xl block-attach"));
     CHECK(rig_refused(rig_ask("{\"command\":\"hotplug\",\"action\":\"add\","
                               "\"path\":\"%s\"}", device.back),
                       "is not a back-end node of ours"));
-    snprintf(domid, sizeof domid, "%u", device.domid);
-    rig_write(device.front, "state", "1");
-    rig_write(device.back, "frontend", device.front);
-    rig_write(device.back, "frontend-id", domid);
-    rig_write(device.back, "params", device.target);
-    rig_write(device.back, "mode", "w");
-    rig_write(device.back, "online", "1");
-    rig_write(device.back, "script", "/etc/xen/scripts/block-vbdd");
-    rig_write(device.back, "state", "1");
+    write_trees(&device, device.target);
     CHECK(rig_back_is(&device, "2"));
     CHECK(rig_disk(device.target) == NULL);
     CHECK(rig_ok(rig_ask("{\"command\":\"hotplug\",\"action\":\"add\","
@@ -552,6 +612,8 @@ int main(void)
          check_broken_ring);
     TEST("a vbd that is closed while it connects is disconnected",
          check_close_while_connecting);
+    TEST("the toolstack's word is not overwritten by a late connection",
+         check_removal_while_connecting);
     TEST("a worker that breaks the rules is killed", check_liars);
     TEST("a mute worker does not keep the others' stats away", check_mute);
     TEST("fail-stop outlives vbdd and ends with a re-attach",
@@ -568,6 +630,7 @@ int main(void)
     rig_end();
     rig_start("[vbdd]\nattach-timeout = 300ms\ndetach-timeout = 300ms\n");
     TEST("who waits too long is told for what", check_limits);
+    TEST("an attach that is given up is given back", check_script_limit);
     rig_end();
     return tap_done();
 }
