@@ -70,21 +70,13 @@ _Static_assert(offsetof(struct blkif_request_discard, id) ==
                offsetof(struct blkif_request_discard, flag) == NR_SEGMENTS_AT,
                "blkif.h");
 
-/* Segments are the same on the wire and in wire.h: they come over in one
- * copy. */
-enum { FIRST_SECTOR_AT = 4, LAST_SECTOR_AT = 5 };
+/* So all segments go over in one copy. */
 _Static_assert(sizeof(struct blkif_wire_segment) ==
                    sizeof(struct blkif_request_segment) &&
-               offsetof(struct blkif_wire_segment, gref) == 0 &&
-               offsetof(struct blkif_request_segment, gref) == 0 &&
                offsetof(struct blkif_wire_segment, first_sector) ==
-                   FIRST_SECTOR_AT &&
-               offsetof(struct blkif_request_segment, first_sect) ==
-                   FIRST_SECTOR_AT &&
+                   offsetof(struct blkif_request_segment, first_sect) &&
                offsetof(struct blkif_wire_segment, last_sector) ==
-                   LAST_SECTOR_AT &&
-               offsetof(struct blkif_request_segment, last_sect) ==
-                   LAST_SECTOR_AT &&
+                   offsetof(struct blkif_request_segment, last_sect) &&
                BLKIF_WIRE_SEGMENTS == BLKIF_MAX_SEGMENTS_PER_REQUEST,
                "blkif.h");
 
@@ -157,8 +149,7 @@ void abi_decode_response(enum blkif_abi abi, const struct abi_slot *slot,
 }
 
 /* The segments of a request on its way to the ring; returns their bytes.
- * Field by field: the padding of the caller's structs is not for the peer.
- * bytes is zeroed. */
+ * Field by field: the padding of the caller's structs is not for the peer. */
 static uint32_t encode_segments(const struct blkif_wire_request *request,
                                 uint8_t *bytes)
 {
@@ -168,11 +159,13 @@ static uint32_t encode_segments(const struct blkif_wire_request *request,
         nr = BLKIF_WIRE_SEGMENTS;
     for (uint32_t i = 0; i < nr; i++) {
         const struct blkif_wire_segment *from = &request->segments[i];
+        struct blkif_request_segment to;
 
-        __builtin_memcpy(bytes, &from->gref, sizeof(from->gref));
-        bytes[FIRST_SECTOR_AT] = from->first_sector;
-        bytes[LAST_SECTOR_AT] = from->last_sector;
-        bytes += sizeof(struct blkif_request_segment);
+        __builtin_memset(&to, 0, sizeof(to));
+        to.gref = from->gref;
+        to.first_sect = from->first_sector;
+        to.last_sect = from->last_sector;
+        __builtin_memcpy(bytes + i * sizeof(to), &to, sizeof(to));
     }
     return nr * (uint32_t)sizeof(struct blkif_request_segment);
 }

@@ -1,1 +1,36 @@
 # SPDX-License-Identifier: MIT
+# The supervisor. supervisor-rig.c runs the real vbdd, on the stand-in, with
+# workers that move no data.
+supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
+	%D%/supervisor-target %D%/supervisor-vdev %D%/supervisor-states \
+	%D%/supervisor-disks %D%/supervisor-control
+check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
+TESTS += $(supervisor_tests)
+
+supervisor_rig = %D%/supervisor-rig.c %D%/supervisor-rig.h %D%/tap.h
+supervisor_rig_cflags = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(XENSTORE_CFLAGS)
+supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
+	$(XENSTORE_LIBS)
+%C%_supervisor_states_SOURCES = %D%/supervisor-states.c $(supervisor_rig)
+%C%_supervisor_states_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_states_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_disks_SOURCES = %D%/supervisor-disks.c $(supervisor_rig)
+%C%_supervisor_disks_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_disks_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_control_SOURCES = %D%/supervisor-control.c $(supervisor_rig)
+%C%_supervisor_control_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_control_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
+%C%_supervisor_fake_worker_LDADD = libhost.a
+
+%C%_supervisor_config_SOURCES = %D%/supervisor-config.c %D%/tap.h
+%C%_supervisor_config_LDADD = libsupervisor.a libhost.a $(INIH_LIBS)
+%C%_supervisor_front_SOURCES = %D%/supervisor-front.c %D%/tap.h
+%C%_supervisor_front_LDADD = libsupervisor.a libblkif.a
+%C%_supervisor_target_SOURCES = %D%/supervisor-target.c %D%/tap.h
+%C%_supervisor_target_LDADD = libsupervisor.a libhost.a $(INIH_LIBS)
+%C%_supervisor_vdev_SOURCES = %D%/supervisor-vdev.c %D%/tap.h
+%C%_supervisor_vdev_LDADD = libsupervisor.a
+
+dist_check_SCRIPTS += tests/func/vbdctl.sh
+TESTS += tests/func/vbdctl.sh

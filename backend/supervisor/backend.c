@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT
+ * Watches and the work they make. */
+#include "backend/supervisor/backend.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/supervisor/vbd.h"
+#include "common/blkif/xenbus.h"
+#include "common/host/log.h"
+
+/* For one pass of the loop. An event is a string comparison or two, an
+ * evaluation several round trips to xenstored. */
+enum { MAX_EVENTS = 1000, MAX_EVALUATIONS = 16 };
+static const double RETRY_SECONDS = 1.0;
+
+static const char token_backend[] = "backend", token_domains[] = "domains",
+                  token_front[] = "front ";
+
+struct backend {
+    struct supervisor *supervisor;
+    ev_io events;
+    ev_timer work, retry; /* work: as soon as the loop comes round */
+    bool are_domains_dirty;
+};
+
+void backend_wake(struct supervisor *supervisor)
+{
+    struct backend *backend = supervisor->backend;
+
+    if (backend)
+        ev_timer_start(supervisor->loop, &backend->work);
+}
+
+void backend_retry(struct vbd *vbd)
+{
+    struct supervisor *supervisor = vbd->supervisor;
+
+    vbd->is_write_failed = true;
+    ev_timer_start(supervisor->loop, &supervisor->backend->retry);
+}
+
+/* --- nodes ---------------------------------------------------------------- */
+
+/* A path component that is a number; NULL when it is none, else what follows
+ * ("" or "/..."). */
+static const char *parse_component(const char *text, uint32_t max,
+                                   uint32_t *number)
+{
+    size_t length = strcspn(text, "/");
+    uint64_t value;
+
+    if (xenbus_parse_number(text, length, max, &value) < 0)
+        return NULL;
+    *number = (uint32_t)value;
+    return text + length;
+}
+
+static void touch(struct supervisor *supervisor, uint32_t domid,
+                  uint32_t devid)
+{
+    struct vbd *vbd = vbd_find(supervisor, domid, devid);
+
+    if (vbd)
+        vbd_set_dirty(vbd);
+    else if (!supervisor->is_stopping)
+        vbd_new(supervisor, domid, devid);
+}
+
+/* Calls touch() for what is below path, which is depth levels above a vbd. */
+static void scan_domain(struct supervisor *supervisor, uint32_t domid)
+{
+    char path[STORE_PATH_BYTES], **names;
+    uint32_t devid;
+    unsigned nr;
+
+    snprintf(path, sizeof path, "%s/%" PRIu32, supervisor->backend_path,
+             domid);
+    if (store_list(supervisor->store, path, &names, &nr) < 0)
+        return;
+    for (unsigned i = 0; i < nr; i++)
+        if (parse_component(names[i], UINT32_MAX, &devid))
+            touch(supervisor, domid, devid);
+    free(names);
+}
+
+static void scan(struct supervisor *supervisor)
+{
+    char **names;
+    uint32_t domid;
+    unsigned nr;
+
+    if (store_list(supervisor->store, supervisor->backend_path, &names,
+                   &nr) < 0)
+        return;
+    for (unsigned i = 0; i < nr; i++)
+        if (parse_component(names[i], 0x7fff, &domid))
+            scan_domain(supervisor, domid);
+    free(names);
+}
+
+/* Something at or below path changed, or was deleted with all below it: known
+ * vbds there are to look whether they still are, unknown ones are found. */
+static void backend_changed(struct supervisor *supervisor, const char *path)
+{
+    size_t length = strlen(supervisor->backend_path);
+    uint32_t domid = 0, devid = 0;
+    const char *rest = NULL;
+    bool has_domain = false;
+    struct vbd *vbd;
+
+    if (strncmp(path, supervisor->backend_path, length) == 0 &&
+        path[length] == '/') {
+        rest = parse_component(path + length + 1, 0x7fff, &domid);
+        if (!rest)
+            return;
+        has_domain = true;
+    }
+    if (rest && *rest == '/') {
+        if (parse_component(rest + 1, UINT32_MAX, &devid))
+            touch(supervisor, domid, devid);
+        return;
+    }
+    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
+        if (!has_domain || vbd->domid == domid)
+            vbd_set_dirty(vbd);
+    if (has_domain)
+        scan_domain(supervisor, domid);
+    else
+        scan(supervisor);
+}
+
+static void front_changed(struct supervisor *supervisor, const char *number)
+{
+    struct vbd *vbd = vbd_find_number(supervisor,
+                                      (uint32_t)strtoul(number, NULL, 10));
+
+    if (vbd)
+        vbd_set_dirty(vbd);
+}
+
+struct vbd *backend_look(struct supervisor *supervisor, const char *path)
+{
+    size_t length = strlen(supervisor->backend_path);
+    uint32_t domid, devid;
+    const char *rest;
+    struct vbd *vbd;
+
+    if (strncmp(path, supervisor->backend_path, length) != 0 ||
+        path[length] != '/' ||
+        !(rest = parse_component(path + length + 1, 0x7fff, &domid)) ||
+        *rest != '/' ||
+        !(rest = parse_component(rest + 1, UINT32_MAX, &devid)) || *rest)
+        return NULL;
+    vbd = vbd_find(supervisor, domid, devid);
+    if (!vbd)
+        vbd = vbd_new(supervisor, domid, devid);
+    /* The first look may end an earlier life of the node, and the vbd with
+     * it; the second is then at the new one. */
+    for (unsigned i = 0; i < 2 && vbd; i++) {
+        vbd_evaluate(vbd);
+        vbd = vbd_find(supervisor, domid, devid);
+    }
+    return vbd && vbd->state != XENBUS_UNKNOWN ? vbd : NULL;
+}
+
+/* --- events and work ------------------------------------------------------ */
+
+static void take_event(struct backend *backend, const char *path,
+                       const char *token)
+{
+    if (strcmp(token, token_backend) == 0)
+        backend_changed(backend->supervisor, path);
+    else if (strcmp(token, token_domains) == 0)
+        backend->are_domains_dirty = true;
+    else if (strncmp(token, token_front, strlen(token_front)) == 0)
+        front_changed(backend->supervisor, token + strlen(token_front));
+}
+
+/* libxenstore may hold events without its descriptor being readable, so a
+ * pass that did not take them all asks for another. */
+static void take_events(struct backend *backend)
+{
+    char path[STORE_PATH_BYTES], token[STORE_TOKEN_BYTES];
+    struct supervisor *supervisor = backend->supervisor;
+
+    for (unsigned i = 0; i < MAX_EVENTS; i++) {
+        if (store_next_event(supervisor->store, path, token) < 0)
+            return;
+        take_event(backend, path, token);
+    }
+    backend_wake(supervisor);
+}
+
+static void check_domains(struct backend *backend)
+{
+    struct vbd *vbd;
+
+    if (!backend->are_domains_dirty)
+        return;
+    backend->are_domains_dirty = false;
+    TAILQ_FOREACH(vbd, &backend->supervisor->vbds, link)
+        if (vbd->state != XENBUS_UNKNOWN)
+            vbd_check_domain(vbd);
+}
+
+/* Evaluates dirty vbds, those that have waited longest first: one that is
+ * being evaluated goes to the end of the list. */
+static void evaluate_dirty(struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < MAX_EVALUATIONS; i++) {
+        struct vbd *vbd;
+
+        TAILQ_FOREACH(vbd, &supervisor->vbds, link)
+            if (vbd->is_dirty)
+                break;
+        if (!vbd)
+            return;
+        TAILQ_REMOVE(&supervisor->vbds, vbd, link);
+        TAILQ_INSERT_TAIL(&supervisor->vbds, vbd, link);
+        vbd_evaluate(vbd);
+    }
+    backend_wake(supervisor);
+}
+
+static void work(struct backend *backend)
+{
+    take_events(backend);
+    check_domains(backend);
+    evaluate_dirty(backend->supervisor);
+    supervisor_check_stopped(backend->supervisor);
+}
+
+static void on_events(struct ev_loop *loop, ev_io *watcher, int revents)
+{
+    (void)loop;
+    (void)revents;
+    work(watcher->data);
+}
+
+static void on_work(struct ev_loop *loop, ev_timer *watcher, int revents)
+{
+    (void)loop;
+    (void)revents;
+    work(watcher->data);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *watcher, int revents)
+{
+    struct backend *backend = watcher->data;
+    struct vbd *vbd;
+
+    (void)loop;
+    (void)revents;
+    TAILQ_FOREACH(vbd, &backend->supervisor->vbds, link) {
+        if (vbd->is_write_failed)
+            vbd_set_dirty(vbd);
+        vbd->is_write_failed = false;
+    }
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static void find_ourselves(struct supervisor *supervisor)
+{
+    char value[STORE_VALUE_BYTES];
+    unsigned length;
+    uint64_t domid;
+
+    if (store_read(supervisor->store, "domid", value, sizeof value,
+                   &length) == 0 &&
+        xenbus_parse_number(value, length, 0x7fff, &domid) == 0)
+        supervisor->domid = (uint32_t)domid;
+    snprintf(supervisor->backend_path, sizeof supervisor->backend_path,
+             "/local/domain/%" PRIu32 "/backend/vbd", supervisor->domid);
+}
+
+int backend_start(struct supervisor *supervisor)
+{
+    struct backend *backend = calloc(1, sizeof *backend);
+    int error;
+
+    if (!backend)
+        return -ENOMEM;
+    backend->supervisor = supervisor;
+    supervisor->backend = backend;
+    ev_timer_init(&backend->work, on_work, 0., 0.);
+    ev_timer_init(&backend->retry, on_retry, RETRY_SECONDS, 0.);
+    ev_io_init(&backend->events, on_events, store_fd(supervisor->store),
+               EV_READ);
+    backend->work.data = backend->retry.data = backend->events.data = backend;
+    find_ourselves(supervisor);
+    /* The first event of each watch comes by itself and makes the scan. */
+    error = store_watch(supervisor->store, supervisor->backend_path,
+                        token_backend);
+    if (!error)
+        error = store_watch(supervisor->store, "@releaseDomain",
+                            token_domains);
+    if (!error)
+        error = store_watch(supervisor->store, "@introduceDomain",
+                            token_domains);
+    if (error) {
+        backend_stop(supervisor);
+        return error;
+    }
+    ev_io_start(supervisor->loop, &backend->events);
+    return 0;
+}
+
+void backend_stop(struct supervisor *supervisor)
+{
+    struct backend *backend = supervisor->backend;
+
+    if (!backend)
+        return;
+    ev_io_stop(supervisor->loop, &backend->events);
+    ev_timer_stop(supervisor->loop, &backend->work);
+    ev_timer_stop(supervisor->loop, &backend->retry);
+    free(backend);
+    supervisor->backend = NULL;
+}

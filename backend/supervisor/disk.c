@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT
+ * Disks: who may have which target, and the life of the worker behind it. */
+#include "backend/supervisor/disk.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "backend/supervisor/marker.h"
+#include "backend/supervisor/sharing.h"
+#include "common/host/log.h"
+
+enum { REASON_BYTES = 512, MAX_ARGUMENTS = 24, NUMBER_BYTES = 24 };
+
+static void start(struct disk *disk, bool is_reattach);
+
+const char *disk_state_text(const struct disk *disk)
+{
+    switch (disk->state) {
+    case DISK_STARTING: return "starting";
+    case DISK_READY: return disk->fail_stop[0] ? "fail-stop" : "ready";
+    case DISK_DRAINING: return "draining";
+    case DISK_FAILED: return "failed";
+    }
+    return "?";
+}
+
+struct disk *disk_find(struct supervisor *supervisor, uint32_t number)
+{
+    struct disk *disk;
+
+    TAILQ_FOREACH(disk, &supervisor->disks, link)
+        if (disk->number == number)
+            return disk;
+    return NULL;
+}
+
+static struct disk *find_key(struct supervisor *supervisor, const char *key)
+{
+    struct disk *disk;
+
+    TAILQ_FOREACH(disk, &supervisor->disks, link)
+        if (strcmp(disk->target.key, key) == 0)
+            return disk;
+    return NULL;
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static struct disk *disk_new(struct supervisor *supervisor,
+                             const struct target *target)
+{
+    struct disk *disk = calloc(1, sizeof *disk);
+
+    if (!disk)
+        return NULL;
+    disk->supervisor = supervisor;
+    disk->number = ++supervisor->last_disk;
+    disk->target = *target;
+    TAILQ_INIT(&disk->vbds);
+    LIST_INIT(&disk->ending);
+    TAILQ_INSERT_TAIL(&supervisor->disks, disk, link);
+    return disk;
+}
+
+static void disk_free(struct disk *disk)
+{
+    struct supervisor *supervisor = disk->supervisor;
+
+    assert(TAILQ_EMPTY(&disk->vbds) && !disk->worker);
+    TAILQ_REMOVE(&supervisor->disks, disk, link);
+    waiters_finish(&disk->ending, disk->why[0] ? -EIO : 0, disk->why);
+    free(disk);
+    supervisor_check_stopped(supervisor);
+}
+
+/* Takes the vbd off its disk, and that is all. */
+static void remove_vbd(struct disk *disk, struct vbd *vbd)
+{
+    TAILQ_REMOVE(&disk->vbds, vbd, disk_link);
+    vbd->disk = NULL;
+}
+
+/* Nobody gets this target: whoever waits for it is told why. */
+static void refuse_all(struct disk *disk, int error, const char *sentence)
+{
+    struct vbd *vbd;
+
+    while ((vbd = TAILQ_FIRST(&disk->vbds))) {
+        remove_vbd(disk, vbd);
+        waiters_finish(&vbd->attaching, error, sentence);
+    }
+}
+
+/* --- what the worker says ------------------------------------------------- */
+
+static void on_ready(void *owner, const struct message *message)
+{
+    struct disk *disk = owner;
+    struct vbd *vbd;
+
+    if (disk->state != DISK_STARTING)
+        return; /* killed, but it said this before */
+    disk->state = DISK_READY;
+    disk->ready = message->ready;
+    log_info("disk %" PRIu32 ": %s is served by worker %d (%" PRIu64
+             " bytes, engine %s)", disk->number, disk->target.path,
+             (int)worker_pid(disk->worker), disk->ready.size_bytes,
+             disk->ready.engine);
+    TAILQ_FOREACH(vbd, &disk->vbds, disk_link) {
+        waiters_finish(&vbd->attaching, 0, "");
+        vbd_set_dirty(vbd);
+    }
+}
+
+static void on_failed(void *owner, const struct message *message)
+{
+    struct disk *disk = owner;
+
+    if (disk->state != DISK_STARTING)
+        return;
+    disk->state = DISK_DRAINING;
+    log_error("disk %" PRIu32 ": %s", disk->number, message->text);
+    refuse_all(disk, message->error < 0 ? message->error : -EIO,
+               message->text);
+}
+
+static void on_broken(void *owner, const struct message *message)
+{
+    struct disk *disk = owner;
+    struct vbd *vbd;
+
+    TAILQ_FOREACH(vbd, &disk->vbds, disk_link)
+        if (vbd->number == message->vbd)
+            break;
+    if (vbd)
+        vbd_broken(vbd, message->text);
+    else
+        log_warning("disk %" PRIu32 ": its worker speaks of vbd %" PRIu32
+                    ", which it does not have", disk->number, message->vbd);
+}
+
+static void on_fail_stop(void *owner, const struct message *message)
+{
+    struct disk *disk = owner;
+
+    snprintf(disk->fail_stop, sizeof disk->fail_stop, "%s",
+             message->text[0] ? message->text : "no reason given");
+    log_error("disk %" PRIu32 ": %s is in fail-stop: %s", disk->number,
+              disk->target.path, disk->fail_stop);
+    marker_set(disk->supervisor, disk->target.key, disk->fail_stop);
+}
+
+static void print_end(int status, char *text, unsigned size)
+{
+    if (WIFSIGNALED(status))
+        snprintf(text, size, "worker killed by signal %d", WTERMSIG(status));
+    else
+        snprintf(text, size, "worker ended with status %d",
+                 WEXITSTATUS(status));
+}
+
+static void on_ended(void *owner, int status)
+{
+    struct disk *disk = owner;
+    bool was_draining = disk->state == DISK_DRAINING;
+    struct vbd *vbd;
+    char end[64];
+
+    print_end(status, end, sizeof end);
+    worker_free(disk->worker);
+    disk->worker = NULL;
+    switch (disk->state) {
+    case DISK_STARTING: {
+        char sentence[REASON_BYTES];
+
+        snprintf(sentence, sizeof sentence, "%.300s: %s while it opened the "
+                 "target", disk->target.path, end);
+        log_error("disk %" PRIu32 ": %s", disk->number, sentence);
+        disk->state = DISK_DRAINING;
+        refuse_all(disk, -EIO, sentence);
+        break;
+    }
+    case DISK_READY:
+        disk->state = DISK_FAILED;
+        snprintf(disk->why, sizeof disk->why, "%s", end);
+        log_error("disk %" PRIu32 ": %s failed: %s", disk->number,
+                  disk->target.path, disk->why);
+        TAILQ_FOREACH(vbd, &disk->vbds, disk_link)
+            vbd_worker_lost(vbd);
+        return;
+    case DISK_DRAINING:
+    case DISK_FAILED:
+        log_info("disk %" PRIu32 ": %s is free", disk->number,
+                 disk->target.path);
+        break;
+    }
+    if (was_draining && !TAILQ_EMPTY(&disk->vbds)) {
+        waiters_finish(&disk->ending, 0, "");
+        start(disk, true);
+        return;
+    }
+    disk_free(disk);
+}
+
+static const struct worker_events disk_events = {
+    .ready = on_ready, .failed = on_failed, .broken = on_broken,
+    .fail_stop = on_fail_stop, .ended = on_ended,
+};
+
+/* --- starting and ending -------------------------------------------------- */
+
+static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
+                  unsigned size)
+{
+    struct supervisor *supervisor = disk->supervisor;
+    struct disk_options *options = &disk->target.options;
+    char socket[NUMBER_BYTES], retry[NUMBER_BYTES], budget[NUMBER_BYTES],
+         name[NUMBER_BYTES], dir[256];
+    const char *argv[MAX_ARGUMENTS];
+    unsigned nr = 0;
+
+    snprintf(socket, sizeof socket, "%d", WORKER_SOCKET);
+    snprintf(retry, sizeof retry, "%" PRIu64, options->flush_retry_us);
+    snprintf(budget, sizeof budget, "%" PRIu64, options->budget_bytes);
+    snprintf(name, sizeof name, "disk %" PRIu32, disk->number);
+    snprintf(dir, sizeof dir, "%.200s/disks/%" PRIu32,
+             supervisor->options.state_dir, disk->number);
+    argv[nr++] = supervisor->options.worker_path;
+    argv[nr++] = "--socket", argv[nr++] = socket;
+    argv[nr++] = "--target", argv[nr++] = disk->target.path;
+    argv[nr++] = "--engine", argv[nr++] = options->engine;
+    argv[nr++] = "--flush-retry", argv[nr++] = retry;
+    argv[nr++] = "--byte-budget", argv[nr++] = budget;
+    argv[nr++] = "--user", argv[nr++] = options->user;
+    if (supervisor->options.local_dir) {
+        argv[nr++] = "--local";
+        argv[nr++] = supervisor->options.local_dir;
+    }
+    if (disk->is_read_only)
+        argv[nr++] = "--read-only";
+    if (options->is_buffered)
+        argv[nr++] = "--buffered";
+    if (is_fail_stopped)
+        argv[nr++] = "--fail-stopped";
+    argv[nr] = NULL;
+    return worker_start(&disk->worker, supervisor->loop, name, dir, argv,
+                        &disk_events, disk, reason, size);
+}
+
+/* Starts the worker. Fail-stop is remembered over everything but an attach by
+ * hand (C8). */
+static void start(struct disk *disk, bool is_reattach)
+{
+    char reason[REASON_BYTES];
+    int error;
+
+    if (is_reattach)
+        marker_clear(disk->supervisor, disk->target.key);
+    disk->state = DISK_STARTING;
+    disk->why[0] = disk->fail_stop[0] = '\0';
+    marker_get(disk->supervisor, disk->target.key, disk->fail_stop,
+               sizeof disk->fail_stop);
+    error = launch(disk, disk->fail_stop[0], reason, sizeof reason);
+    if (!error)
+        return;
+    log_error("disk %" PRIu32 ": %s", disk->number, reason);
+    refuse_all(disk, error, reason);
+    disk_free(disk);
+}
+
+static void detached(void *context, const struct message *reply)
+{
+    struct disk *disk = context;
+
+    if (reply && !reply->error)
+        return;
+    snprintf(disk->why, sizeof disk->why, "%s",
+             reply ? reply->text[0] ? reply->text : strerror(-reply->error)
+                   : "the worker died before it had drained and flushed");
+    log_error("disk %" PRIu32 ": %s was not left in order: %s", disk->number,
+              disk->target.path, disk->why);
+}
+
+/* The last vbd has gone. May free the disk. */
+static void end(struct disk *disk)
+{
+    struct message request = { .type = MESSAGE_DETACH };
+
+    switch (disk->state) {
+    case DISK_STARTING: /* has served nobody; it may hang in open() for ever */
+        disk->state = DISK_DRAINING;
+        worker_kill(disk->worker);
+        return;
+    case DISK_READY:
+        disk->state = DISK_DRAINING;
+        if (worker_call(disk->worker, &request, detached, disk) < 0)
+            worker_kill(disk->worker);
+        return;
+    case DISK_DRAINING:
+        return; /* its end is under way */
+    case DISK_FAILED:
+        disk->why[0] = '\0'; /* said when it happened */
+        disk_free(disk);
+        return;
+    }
+}
+
+void disk_detach(struct vbd *vbd)
+{
+    struct disk *disk = vbd->disk;
+
+    assert(vbd->ring == VBD_RING_NONE);
+    remove_vbd(disk, vbd);
+    waiters_finish(&vbd->attaching, -ECANCELED,
+                   "it was detached while it was being attached");
+    if (!TAILQ_EMPTY(&disk->vbds)) {
+        waiters_finish(&vbd->releasing, 0, "");
+        return;
+    }
+    waiters_move(&vbd->releasing, &disk->ending);
+    end(disk);
+}
+
+bool disk_await_end(struct supervisor *supervisor, const char *key,
+                    struct waiter *waiter)
+{
+    struct disk *disk = find_key(supervisor, key);
+
+    if (!disk || disk->state != DISK_DRAINING)
+        return false;
+    LIST_INSERT_HEAD(&disk->ending, waiter, link);
+    return true;
+}
+
+void disk_attach(struct vbd *vbd, const struct target *target,
+                 bool is_reattach, struct waiter *waiter)
+{
+    struct supervisor *supervisor = vbd->supervisor;
+    struct disk *disk = find_key(supervisor, target->key);
+    char reason[REASON_BYTES];
+
+    assert(!vbd->disk && LIST_EMPTY(&vbd->attaching));
+    if (disk && !sharing_may_join(disk, vbd, target, reason, sizeof reason)) {
+        waiter->done(waiter, -EBUSY, reason);
+        return;
+    }
+    if (!disk && !(disk = disk_new(supervisor, target))) {
+        waiter->done(waiter, -ENOMEM, "out of memory");
+        return;
+    }
+    if (TAILQ_EMPTY(&disk->vbds)) { /* new, or to be started once more */
+        disk->target = *target;
+        disk->is_read_only = !target->is_writable;
+    }
+    vbd->disk = disk;
+    vbd->is_writable = target->is_writable;
+    vbd->is_shared = target->is_shared;
+    TAILQ_INSERT_TAIL(&disk->vbds, vbd, disk_link);
+    if (disk->state == DISK_READY) {
+        waiter->done(waiter, 0, "");
+        vbd_set_dirty(vbd);
+        return;
+    }
+    LIST_INSERT_HEAD(&vbd->attaching, waiter, link);
+    if (disk->state == DISK_STARTING && !disk->worker)
+        start(disk, is_reattach);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ * A disk: one target, one worker process, any number of vbds (C1). Loop
+ * thread only.
+ *
+ *   STARTING -> READY -> DRAINING -> (freed, or STARTING once more when
+ *      |          |         ^         somebody waits for the target)
+ *      |          +-> FAILED|
+ *      +-> DRAINING --------+
+ *
+ * STARTING: the worker opens and claims the target. DRAINING: it was told to
+ * end, or has said that it could not start; the target counts as free when
+ * the process has gone, never before. FAILED: the worker died while it was
+ * serving; the vbds stay, and the disk goes with the last of them. */
+#ifndef VBDD_SUPERVISOR_DISK_H
+#define VBDD_SUPERVISOR_DISK_H
+
+#include "backend/supervisor/supervisor.h"
+#include "backend/supervisor/target.h"
+#include "backend/supervisor/vbd.h"
+#include "backend/supervisor/worker.h"
+
+enum disk_state { DISK_STARTING, DISK_READY, DISK_DRAINING, DISK_FAILED };
+
+struct disk {
+    TAILQ_ENTRY(disk) link; /* in supervisor->disks */
+    struct supervisor *supervisor;
+    uint32_t number;        /* never used twice */
+    enum disk_state state;
+    struct target target;
+    bool is_read_only;      /* the target was, or is to be, opened so */
+    struct worker *worker;  /* NULL once it has gone */
+    struct message_ready ready; /* READY: what the worker said */
+    char why[MESSAGE_TEXT_BYTES];       /* FAILED, or a failed drain */
+    char fail_stop[MESSAGE_TEXT_BYTES]; /* C8; "" when serving */
+    struct vbd_list vbds;   /* by disk_link */
+    struct waiters ending;  /* told when the target is free */
+};
+
+/* Attaches a vbd that has none to the disk of the target (copied). The waiter
+ * (borrowed until told) is told when the disk serves, or why it does not; it
+ * may be told at once. A failed attach leaves nothing behind.
+ * is_reattach: somebody attaches by hand, which ends fail-stop (C8). */
+void disk_attach(struct vbd *vbd, const struct target *target,
+                 bool is_reattach, struct waiter *waiter);
+/* Takes a vbd whose ring is given back off its disk. The last one ends the
+ * disk. Whoever waits for the vbd's release is told, if it was the last one
+ * when the target is free. */
+void disk_detach(struct vbd *vbd);
+/* Tells the waiter when no disk has this target any more: true, or false when
+ * none has it now. */
+bool disk_await_end(struct supervisor *supervisor, const char *key,
+                    struct waiter *waiter);
+
+struct disk *disk_find(struct supervisor *supervisor, uint32_t number);
+/* "starting", "ready", "draining", "failed", "fail-stop". */
+const char *disk_state_text(const struct disk *disk);
+
+#endif

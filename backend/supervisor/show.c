@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ * The commands list and show: what there is, as JSON. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/supervisor/command.h"
+#include "backend/supervisor/disk.h"
+#include "backend/supervisor/vdev.h"
+
+static const char *mode_text(const struct vbd *vbd)
+{
+    return !vbd->is_writable ? "r" : vbd->is_shared ? "w!" : "w";
+}
+
+static json_t *vbd_json(const struct vbd *vbd)
+{
+    char vdev[VDEV_NAME_BYTES];
+    json_t *json = json_pack(
+        "{s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:o}",
+        "vbd", vbd->name, "domid", (int)vbd->domid,
+        "vdev", vdev_print(vbd->devid, vdev), "devid", (int)vbd->devid,
+        "state", xenbus_state_text(vbd->state),
+        "front", xenbus_state_text(vbd->front),
+        "ring", vbd_ring_text(vbd->ring), "error", command_text(vbd->error));
+
+    if (json && vbd->disk) {
+        json_object_set_new(json, "disk", command_number(vbd->disk->number));
+        json_object_set_new(json, "mode", json_string(mode_text(vbd)));
+    }
+    return json;
+}
+
+/* One of them, "" when all is well. */
+static const char *disk_error(const struct disk *disk)
+{
+    return disk->why[0] ? disk->why : disk->fail_stop;
+}
+
+static json_t *disk_json(const struct disk *disk)
+{
+    const struct disk_options *options = &disk->target.options;
+    json_t *json = json_pack(
+        "{s:o, s:o, s:s, s:s, s:s, s:o, s:b, s:b}",
+        "disk", command_number(disk->number),
+        "target", command_text(disk->target.path),
+        "key", disk->target.key, "state", disk_state_text(disk),
+        "engine", options->engine, "error", command_text(disk_error(disk)),
+        "read_only", (int)disk->is_read_only,
+        "buffered", (int)options->is_buffered);
+
+    if (json && disk->worker)
+        json_object_set_new(json, "worker",
+                            json_integer(worker_pid(disk->worker)));
+    if (json && disk->ready.size_bytes) {
+        json_object_set_new(json, "bytes",
+                            command_number(disk->ready.size_bytes));
+        json_object_set_new(json, "sector_bytes",
+                            json_integer(disk->ready.sector_bytes));
+        json_object_set_new(json, "physical_bytes",
+                            json_integer(disk->ready.physical_bytes));
+        json_object_set_new(json, "claim", command_text(disk->ready.claim));
+    }
+    return json;
+}
+
+/* The vbds that are ours: of the disk, or all when it is NULL. */
+static json_t *vbds_json(const struct supervisor *supervisor,
+                         const struct disk *disk)
+{
+    json_t *array = json_array();
+    const struct vbd *vbd;
+
+    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
+        if (vbd->state != XENBUS_UNKNOWN && (!disk || vbd->disk == disk))
+            json_array_append_new(array, vbd_json(vbd));
+    return array;
+}
+
+void command_list(struct client *client, json_t *request)
+{
+    const struct supervisor *supervisor = client_supervisor(client);
+    json_t *disks = json_array();
+    const struct disk *disk;
+
+    (void)request;
+    TAILQ_FOREACH(disk, &supervisor->disks, link)
+        json_array_append_new(disks, disk_json(disk));
+    client_reply(client, json_pack("{s:o, s:o}", "disks", disks, "vbds",
+                                   vbds_json(supervisor, NULL)));
+}
+
+static const struct vbd *find_name(const struct supervisor *supervisor,
+                                   const char *name)
+{
+    const struct vbd *vbd;
+
+    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
+        if (vbd->state != XENBUS_UNKNOWN && strcmp(vbd->name, name) == 0)
+            return vbd;
+    return NULL;
+}
+
+static void show_disk(struct client *client, json_int_t number)
+{
+    struct supervisor *supervisor = client_supervisor(client);
+    const struct disk *disk = NULL;
+
+    if (number > 0 && number <= UINT32_MAX)
+        disk = disk_find(supervisor, (uint32_t)number);
+    if (disk)
+        client_reply(client, json_pack("{s:o, s:o}", "disk", disk_json(disk),
+                                       "vbds", vbds_json(supervisor, disk)));
+    else
+        client_refuse(client, "there is no disk %lld", (long long)number);
+}
+
+static void show_vbd(struct client *client, const char *name)
+{
+    const struct vbd *vbd = find_name(client_supervisor(client), name);
+    json_t *body;
+
+    if (!vbd) {
+        client_refuse(client, "there is no vbd '%.50s': expected DOMID/VDEV",
+                      name);
+        return;
+    }
+    body = json_pack("{s:o}", "vbd", vbd_json(vbd));
+    if (body && vbd->disk)
+        json_object_set_new(body, "disk", disk_json(vbd->disk));
+    client_reply(client, body);
+}
+
+void command_show(struct client *client, json_t *request)
+{
+    const json_t *disk = json_object_get(request, "disk");
+    const json_t *vbd = json_object_get(request, "vbd");
+
+    if (!disk == !vbd)
+        client_refuse(client, "show: expected either disk or vbd");
+    else if (disk)
+        show_disk(client, json_integer_value(disk));
+    else
+        show_vbd(client, json_string_value(vbd));
+}

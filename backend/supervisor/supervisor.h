@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * What there is exactly one of in the supervisor. Everything else belongs to
+ * one of its lists: vbds (vbd.h), disks (disk.h). Loop thread only. */
+#ifndef VBDD_SUPERVISOR_H
+#define VBDD_SUPERVISOR_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "backend/supervisor/config.h"
+#include "backend/supervisor/options.h"
+#include "backend/supervisor/store.h"
+
+struct backend;
+struct disk;
+struct vbd;
+TAILQ_HEAD(vbd_list, vbd);
+TAILQ_HEAD(disk_list, disk);
+
+struct supervisor {
+    struct ev_loop *loop;
+    struct options options;
+    struct config config;
+    struct store *store;
+    struct backend *backend;
+    uint32_t domid;        /* ours; not 0 in a driver domain */
+    char backend_path[48]; /* /local/domain/DOMID/backend/vbd */
+    struct vbd_list vbds;
+    struct disk_list disks;
+    uint32_t last_vbd, last_disk; /* numbers given out; none is used twice */
+    bool is_stopping;
+};
+
+/* Ends the loop once is_stopping is set and nothing is left to wait for.
+ * Called by whoever has just given up the last of something. */
+void supervisor_check_stopped(struct supervisor *supervisor);
+/* Starts an orderly end: every ring is given back, every worker drains and
+ * flushes. */
+void supervisor_stop(struct supervisor *supervisor);
+
+#endif

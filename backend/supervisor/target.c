@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ * Targets: the params node's grammar, and the key that says what is meant. */
+#include "backend/supervisor/target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static int set_mode(struct target *target, const char *mode, char *reason,
+                    unsigned size)
+{
+    if (strcmp(mode, "r") != 0 && strcmp(mode, "w") != 0 &&
+        strcmp(mode, "w!") != 0) {
+        snprintf(reason, size, "mode is '%.20s': expected r, w or w!", mode);
+        return -EINVAL;
+    }
+    target->is_writable = mode[0] == 'w';
+    target->is_shared = mode[0] == 'w' && mode[1] == '!';
+    return 0;
+}
+
+static int set_option(struct target *target, char *option, char *reason,
+                      unsigned size)
+{
+    char expected[CONFIG_REASON_BYTES];
+    char *value = strchr(option, '=');
+    int error = -ENOENT;
+
+    if (value) {
+        *value++ = '\0';
+        if (strcmp(option, "mode") == 0)
+            return set_mode(target, value, reason, size);
+        error = config_set_option(&target->options, option, value, expected,
+                                  sizeof expected);
+    }
+    if (error == -ENOENT)
+        snprintf(reason, size, "'%.50s' is no option of a disk: expected "
+                 "[NAME=VALUE,]...PATH with an absolute path", option);
+    else if (error)
+        snprintf(reason, size, "%.50s = '%.100s': expected %s", option, value,
+                 expected);
+    return error ? -EINVAL : 0;
+}
+
+/* The path is what follows the options: from the first '/' that stands at the
+ * beginning or after a comma. It may hold commas itself. */
+static const char *find_path(const char *params)
+{
+    for (const char *at = params; *at; at++)
+        if (*at == '/' && (at == params || at[-1] == ','))
+            return at;
+    return NULL;
+}
+
+int target_parse(struct target *target, const struct config *config,
+                 const char *params, const char *mode, char *reason,
+                 unsigned reason_size)
+{
+    char options[TARGET_PARAMS_BYTES];
+    const char *path = find_path(params);
+    char *rest = options, *option;
+    int error;
+
+    if (!path || strlen(params) >= sizeof options ||
+        strlen(path) >= sizeof target->path) {
+        snprintf(reason, reason_size, "target is '%.100s': expected "
+                 "[NAME=VALUE,]...PATH with an absolute path of at most %d "
+                 "bytes", params, TARGET_PATH_BYTES - 1);
+        return -EINVAL;
+    }
+    memset(target, 0, sizeof *target);
+    strcpy(target->path, path);
+    target->options = *config_find(config, path);
+    error = set_mode(target, mode && *mode ? mode : "w", reason, reason_size);
+    snprintf(options, sizeof options, "%.*s", (int)(path - params), params);
+    while (!error && (option = strsep(&rest, ",")) && (*option || rest))
+        error = set_option(target, option, reason, reason_size);
+    return error;
+}
+
+int target_identify(struct target *target, char *reason, unsigned reason_size)
+{
+    struct stat status;
+
+    if (stat(target->path, &status) < 0) {
+        int error = -errno;
+
+        snprintf(reason, reason_size, "%.200s: %s", target->path,
+                 strerror(-error));
+        return error;
+    }
+    if (S_ISBLK(status.st_mode)) {
+        snprintf(target->key, sizeof target->key, "block-%x-%x",
+                 major(status.st_rdev), minor(status.st_rdev));
+    } else if (S_ISREG(status.st_mode)) {
+        snprintf(target->key, sizeof target->key, "file-%llx-%llu",
+                 (unsigned long long)status.st_dev,
+                 (unsigned long long)status.st_ino);
+    } else {
+        snprintf(reason, reason_size, "%.200s is neither a block device nor "
+                 "a file", target->path);
+        return -EINVAL;
+    }
+    return 0;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ * Text from elsewhere, made fit for a log line and for JSON. Pure. */
+#ifndef VBDD_SUPERVISOR_TEXT_H
+#define VBDD_SUPERVISOR_TEXT_H
+
+/* Copies length bytes into shown (size bytes, 0-terminated, at least 4): what
+ * is not printable ASCII becomes '?', what does not fit ends in "...".
+ * Returns shown. */
+const char *text_printable(const char *bytes, unsigned length, char *shown,
+                           unsigned size);
+
+#endif

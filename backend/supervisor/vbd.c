@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: MIT
+ * The state machine of one back-end node. Which step follows from which two
+ * states is decided in common/blkif/xenbus.c; here the steps are carried out.
+ *
+ * The state node is ours, with one exception: the toolstack writes Closing
+ * into it when it wants the device to go. So everything is written in a
+ * transaction that first looks whether that has happened, and whether the
+ * node is still there at all: a deleted tree must not grow again. */
+#include "backend/supervisor/vbd.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/supervisor/backend.h"
+#include "backend/supervisor/disk.h"
+#include "backend/supervisor/front.h"
+#include "backend/supervisor/hotplug.h"
+#include "backend/supervisor/text.h"
+#include "backend/supervisor/vdev.h"
+#include "common/host/log.h"
+
+/* A front end that skipped states takes two steps at once; no sequence of
+ * states needs more than this. */
+enum { MAX_STEPS = 4, MAX_PAIRS = 12, INFO_READ_ONLY = 4 };
+
+struct pair {
+    const char *name, *value;
+};
+
+struct update {
+    struct vbd *vbd;
+    const struct pair *pairs;
+    unsigned nr;
+};
+
+/* What the toolstack's side of the node says. */
+struct back {
+    enum xenbus_state state;
+    bool is_online;
+};
+
+const char *vbd_ring_text(enum vbd_ring ring)
+{
+    switch (ring) {
+    case VBD_RING_NONE: return "none";
+    case VBD_RING_CONNECTING: return "connecting";
+    case VBD_RING_CONNECTED: return "connected";
+    case VBD_RING_DISCONNECTING: return "disconnecting";
+    }
+    return "?";
+}
+
+static bool is_waiting_for_worker(const struct vbd *vbd)
+{
+    return vbd->ring == VBD_RING_CONNECTING ||
+           vbd->ring == VBD_RING_DISCONNECTING;
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+struct vbd *vbd_new(struct supervisor *supervisor, uint32_t domid,
+                    uint32_t devid)
+{
+    struct vbd *vbd = calloc(1, sizeof *vbd);
+    char vdev[VDEV_NAME_BYTES];
+
+    if (!vbd) {
+        log_error("%" PRIu32 "/%" PRIu32 " is not served: out of memory",
+                  domid, devid);
+        return NULL;
+    }
+    vbd->supervisor = supervisor;
+    vbd->number = ++supervisor->last_vbd;
+    vbd->domid = domid;
+    vbd->devid = devid;
+    snprintf(vbd->path, sizeof vbd->path, "%s/%" PRIu32 "/%" PRIu32,
+             supervisor->backend_path, domid, devid);
+    snprintf(vbd->name, sizeof vbd->name, "%" PRIu32 "/%s", domid,
+             vdev_print(devid, vdev));
+    LIST_INIT(&vbd->attaching);
+    LIST_INIT(&vbd->releasing);
+    TAILQ_INSERT_TAIL(&supervisor->vbds, vbd, link);
+    vbd_set_dirty(vbd);
+    return vbd;
+}
+
+static void watch_front(struct vbd *vbd, bool is_on)
+{
+    char path[VBD_PATH_BYTES + 8], token[STORE_TOKEN_BYTES];
+    struct store *store = vbd->supervisor->store;
+
+    snprintf(path, sizeof path, "%s/state", vbd->frontend);
+    snprintf(token, sizeof token, "front %" PRIu32, vbd->number);
+    if (!is_on)
+        store_unwatch(store, path, token);
+    else if (store_watch(store, path, token) < 0)
+        log_error("%s: its front end cannot be watched", vbd->name);
+}
+
+/* Its node may have been made anew while the old one was being given back:
+ * whoever comes next looks. */
+static void forget(struct vbd *vbd)
+{
+    struct supervisor *supervisor = vbd->supervisor;
+    uint32_t domid = vbd->domid, devid = vbd->devid;
+    bool was_known = vbd->state != XENBUS_UNKNOWN;
+
+    assert(!vbd->disk && vbd->ring == VBD_RING_NONE);
+    waiters_finish(&vbd->releasing, 0, "");
+    if (vbd->frontend[0])
+        watch_front(vbd, false);
+    TAILQ_REMOVE(&supervisor->vbds, vbd, link);
+    if (was_known)
+        log_info("%s: gone", vbd->name);
+    free(vbd);
+    if (was_known && !supervisor->is_stopping)
+        vbd_new(supervisor, domid, devid);
+}
+
+struct vbd *vbd_find(struct supervisor *supervisor, uint32_t domid,
+                     uint32_t devid)
+{
+    struct vbd *vbd;
+
+    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
+        if (vbd->domid == domid && vbd->devid == devid)
+            return vbd;
+    return NULL;
+}
+
+struct vbd *vbd_find_number(struct supervisor *supervisor, uint32_t number)
+{
+    struct vbd *vbd;
+
+    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
+        if (vbd->number == number)
+            return vbd;
+    return NULL;
+}
+
+void vbd_set_dirty(struct vbd *vbd)
+{
+    vbd->is_dirty = true;
+    backend_wake(vbd->supervisor);
+}
+
+void vbd_check_domain(struct vbd *vbd)
+{
+    bool is_alive = store_domain_is_alive(vbd->supervisor->store, vbd->domid);
+
+    /* A tree may be made before its domain: only who has lived can die. */
+    vbd->is_dead = vbd->was_alive && !is_alive;
+    vbd->was_alive |= is_alive;
+    vbd_set_dirty(vbd);
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+static int update_body(struct store *store, void *context)
+{
+    const struct update *update = context;
+    const struct vbd *vbd = update->vbd;
+    char state[STORE_VALUE_BYTES];
+    unsigned length;
+    int error = store_read_in(store, vbd->path, "state", state, sizeof state,
+                              &length);
+
+    if (error)
+        return error;
+    if (xenbus_parse_state(state, length) == XENBUS_CLOSING &&
+        vbd->state != XENBUS_CLOSING)
+        return -ESTALE;
+    for (unsigned i = 0; i < update->nr && !error; i++)
+        error = store_write(store, vbd->path, update->pairs[i].name,
+                            update->pairs[i].value);
+    return error;
+}
+
+/* Writes the pairs and then the state. When that was not possible the vbd is
+ * as before, and will be evaluated again. */
+static int write_state(struct vbd *vbd, struct pair *pairs, unsigned nr,
+                       enum xenbus_state state)
+{
+    struct update update = { vbd, pairs, nr + 1 };
+    char text[8];
+    int error;
+
+    assert(xenbus_back_may_go(vbd->state, state) || vbd->state == state);
+    snprintf(text, sizeof text, "%d", (int)state);
+    pairs[nr] = (struct pair){ "state", text };
+    error = store_transact(vbd->supervisor->store, update_body, &update);
+    if (!error) {
+        log_debug("%s: %s -> %s (front end %s)", vbd->name,
+                  xenbus_state_text(vbd->state), xenbus_state_text(state),
+                  xenbus_state_text(vbd->front));
+        vbd->state = state;
+    } else if (error == -ENOENT || error == -ESTALE) {
+        vbd_set_dirty(vbd);
+    } else {
+        log_limited(&vbd->limit, LOG_LEVEL_ERROR,
+                    "%s: its state cannot be written: %s", vbd->name,
+                    strerror(-error));
+        backend_retry(vbd);
+    }
+    return error;
+}
+
+static int set_state(struct vbd *vbd, enum xenbus_state state)
+{
+    struct pair pairs[MAX_PAIRS];
+
+    return write_state(vbd, pairs, 0, state);
+}
+
+/* What the ring may carry: only what is served. */
+static int advertise(struct vbd *vbd)
+{
+    struct pair pairs[MAX_PAIRS] = {
+        { "feature-flush-cache", "1" }, { "feature-barrier", "1" },
+        { "error", NULL },
+    };
+    int error = write_state(vbd, pairs, 3, XENBUS_INIT_WAIT);
+
+    if (!error)
+        vbd->error[0] = '\0';
+    return error;
+}
+
+static bool may_discard(const struct vbd *vbd, const struct message_ready *of)
+{
+    char value[STORE_VALUE_BYTES];
+
+    if (!of->can_discard || !vbd->is_writable)
+        return false;
+    return store_read_in(vbd->supervisor->store, vbd->path, "discard-enable",
+                         value, sizeof value, NULL) < 0 ||
+           strcmp(value, "0") != 0;
+}
+
+/* Publishes the device and goes to Connected. */
+static int publish(struct vbd *vbd)
+{
+    const struct message_ready *ready = &vbd->disk->ready;
+    char sectors[24], sector[12], physical[12], granularity[12], alignment[12];
+    struct pair pairs[MAX_PAIRS] = {
+        { "sectors", sectors }, { "sector-size", sector },
+        { "physical-sector-size", physical },
+        { "info", vbd->is_writable ? "0" : "4" /* VDISK_READONLY */ },
+    };
+    unsigned nr = 4;
+
+    snprintf(sectors, sizeof sectors, "%" PRIu64,
+             ready->size_bytes / BLKIF_SECTOR_BYTES);
+    snprintf(sector, sizeof sector, "%" PRIu32, ready->sector_bytes);
+    snprintf(physical, sizeof physical, "%" PRIu32, ready->physical_bytes);
+    if (may_discard(vbd, ready)) {
+        snprintf(granularity, sizeof granularity, "%" PRIu32,
+                 ready->discard_granularity_bytes);
+        snprintf(alignment, sizeof alignment, "%" PRIu32,
+                 ready->discard_alignment_bytes);
+        pairs[nr++] = (struct pair){ "feature-discard", "1" };
+        pairs[nr++] = (struct pair){ "discard-granularity", granularity };
+        pairs[nr++] = (struct pair){ "discard-alignment", alignment };
+        if (ready->can_secure)
+            pairs[nr++] = (struct pair){ "discard-secure", "1" };
+    }
+    return write_state(vbd, pairs, nr, XENBUS_CONNECTED);
+}
+
+/* --- the ring ------------------------------------------------------------- */
+
+static void disconnected(void *context, const struct message *reply)
+{
+    struct vbd *vbd = context;
+
+    vbd->ring = VBD_RING_NONE;
+    if (reply && reply->error)
+        log_warning("%s: its ring was given back with an error: %s",
+                    vbd->name, reply->text);
+    if (vbd->after_ring == XENBUS_INIT_WAIT)
+        advertise(vbd);
+    else if (vbd->state != XENBUS_CLOSED)
+        set_state(vbd, XENBUS_CLOSED);
+    vbd_set_dirty(vbd);
+}
+
+static void disconnect(struct vbd *vbd, enum xenbus_state after)
+{
+    struct message request = { .type = MESSAGE_DISCONNECT,
+                               .vbd = vbd->number };
+
+    assert(vbd->ring == VBD_RING_CONNECTED);
+    vbd->after_ring = after;
+    if (worker_call(vbd->disk->worker, &request, disconnected, vbd) < 0) {
+        backend_retry(vbd);
+        return;
+    }
+    vbd->ring = VBD_RING_DISCONNECTING;
+}
+
+/* The guest, or whoever it shares its fate with, has made it impossible to
+ * serve this vbd: says so and closes it, and nothing else. */
+static void fail(struct vbd *vbd, const char *text)
+{
+    struct pair pairs[MAX_PAIRS] = { { "error", vbd->error } };
+
+    snprintf(vbd->error, sizeof vbd->error, "%s", text);
+    log_limited(&vbd->limit, LOG_LEVEL_WARNING, "%s: %s", vbd->name, text);
+    if (write_state(vbd, pairs, 1, XENBUS_CLOSING) < 0)
+        return;
+    if (vbd->ring == VBD_RING_CONNECTED)
+        disconnect(vbd, XENBUS_CLOSED);
+    else
+        set_state(vbd, XENBUS_CLOSED);
+}
+
+static void connected(void *context, const struct message *reply)
+{
+    struct vbd *vbd = context;
+
+    vbd->ring = reply && !reply->error ? VBD_RING_CONNECTED : VBD_RING_NONE;
+    if (vbd->ring == VBD_RING_CONNECTED) {
+        if (publish(vbd) == 0)
+            log_info("%s: connected to %s", vbd->name,
+                     vbd->disk->target.path);
+    } else if (reply) {
+        fail(vbd, reply->text[0] ? reply->text
+                                 : "its ring cannot be mapped");
+    }
+    vbd_set_dirty(vbd);
+}
+
+/* Hands the ring to the worker, if there is one to serve it yet: whatever is
+ * missing makes the vbd dirty when it comes. */
+static void connect(struct vbd *vbd)
+{
+    struct message request = { .type = MESSAGE_CONNECT, .vbd = vbd->number };
+    char reason[FRONT_REASON_BYTES];
+
+    if (vbd->disk && vbd->disk->state == DISK_FAILED) {
+        fail(vbd, vbd->disk->why);
+        return;
+    }
+    if (!vbd->disk || vbd->disk->state != DISK_READY)
+        return;
+    request.connect.domid = vbd->domid;
+    request.connect.read_only = !vbd->is_writable;
+    if (front_read_ring(vbd->supervisor->store, vbd->frontend,
+                        &request.connect, reason) < 0) {
+        fail(vbd, reason);
+    } else if (worker_call(vbd->disk->worker, &request, connected, vbd) < 0) {
+        backend_retry(vbd);
+    } else {
+        vbd->ring = VBD_RING_CONNECTING;
+    }
+}
+
+void vbd_broken(struct vbd *vbd, const char *text)
+{
+    if (vbd->ring == VBD_RING_CONNECTED)
+        fail(vbd, text);
+}
+
+void vbd_worker_lost(struct vbd *vbd)
+{
+    assert(!is_waiting_for_worker(vbd));
+    vbd->ring = VBD_RING_NONE;
+    vbd_set_dirty(vbd);
+}
+
+/* --- looking -------------------------------------------------------------- */
+
+/* 0, or -ENOENT when the node has gone, or is not the one that we know, or
+ * another -errno when nothing can be said. */
+static int read_back(struct vbd *vbd, struct back *back)
+{
+    struct store *store = vbd->supervisor->store;
+    char value[STORE_VALUE_BYTES];
+    unsigned length;
+    int error = store_read_in(store, vbd->path, "state", value, sizeof value,
+                              &length);
+
+    if (error)
+        return error;
+    back->state = xenbus_parse_state(value, length);
+    if (back->state == XENBUS_INITIALISING &&
+        vbd->state != XENBUS_INITIALISING && vbd->state != XENBUS_UNKNOWN)
+        return -ENOENT; /* deleted and made again while nobody looked */
+    error = store_read_in(store, vbd->path, "online", value, sizeof value,
+                          NULL);
+    back->is_online = !error && strcmp(value, "1") == 0;
+    return error == -ENOENT ? 0 : error;
+}
+
+static enum xenbus_state read_front(struct vbd *vbd)
+{
+    char value[STORE_VALUE_BYTES];
+    unsigned length;
+
+    vbd->front = XENBUS_UNKNOWN;
+    if (!vbd->is_dead &&
+        store_read_in(vbd->supervisor->store, vbd->frontend, "state", value,
+                      sizeof value, &length) == 0)
+        vbd->front = xenbus_parse_state(value, length);
+    return vbd->front;
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t length = strlen(text), end_length = strlen(end);
+
+    return length >= end_length &&
+           strcmp(text + length - end_length, end) == 0;
+}
+
+/* Is the node ours? Says once when it is not. */
+static bool is_ours(struct vbd *vbd)
+{
+    char script[STORE_VALUE_BYTES] = "";
+    bool was_foreign = vbd->is_foreign;
+
+    store_read_in(vbd->supervisor->store, vbd->path, "script", script,
+                  sizeof script, NULL);
+    vbd->is_foreign = !ends_in(script, VBD_SCRIPT);
+    if (vbd->is_foreign && !was_foreign)
+        log_debug("%s: its script is '%s': not ours", vbd->name, script);
+    return !vbd->is_foreign;
+}
+
+/* The front end's directory must be the front end's, or a slip of whoever
+ * wrote the tree would have us believe one domain what is another's. */
+static bool take_frontend(struct vbd *vbd)
+{
+    char path[VBD_PATH_BYTES] = "", start[40];
+
+    store_read_in(vbd->supervisor->store, vbd->path, "frontend", path,
+                  sizeof path, NULL);
+    snprintf(start, sizeof start, "/local/domain/%" PRIu32 "/", vbd->domid);
+    if (strncmp(path, start, strlen(start)) != 0) {
+        char shown[64];
+
+        log_error("%s: its frontend is '%s': expected a path below %s; not "
+                  "served", vbd->name,
+                  text_printable(path, (unsigned)strlen(path), shown,
+                                 sizeof shown), start);
+        vbd->is_foreign = true;
+        return false;
+    }
+    strcpy(vbd->frontend, path);
+    watch_front(vbd, true);
+    return true;
+}
+
+/* The first look at a node of ours. One that an earlier vbdd has left is
+ * taken over, but for its ring: what was in flight on it is not known. */
+static void adopt(struct vbd *vbd, const struct back *back)
+{
+    vbd->state = back->state;
+    switch (back->state) {
+    case XENBUS_CLOSING:
+    case XENBUS_CLOSED:
+        break;
+    case XENBUS_INITIALISED:
+    case XENBUS_CONNECTED:
+        vbd->state = XENBUS_CONNECTED;
+        fail(vbd, "its ring was lost when vbdd ended without closing it");
+        break;
+    case XENBUS_UNKNOWN:
+    case XENBUS_INITIALISING:
+    case XENBUS_INIT_WAIT:
+    case XENBUS_RECONFIGURING:
+    case XENBUS_RECONFIGURED:
+        vbd->state = XENBUS_INITIALISING;
+        break;
+    }
+    vbd->was_alive = store_domain_is_alive(vbd->supervisor->store,
+                                           vbd->domid);
+    log_info("%s: found", vbd->name);
+    hotplug_resume(vbd);
+}
+
+/* --- stepping ------------------------------------------------------------- */
+
+/* Gives back whatever there is to be given back. May free the vbd. */
+static void leave(struct vbd *vbd)
+{
+    if (vbd->ring == VBD_RING_CONNECTED) {
+        disconnect(vbd, XENBUS_CLOSED);
+        return;
+    }
+    if (!vbd->is_gone && vbd->state != XENBUS_UNKNOWN &&
+        vbd->state != XENBUS_CLOSED)
+        set_state(vbd, XENBUS_CLOSED);
+    if (vbd->disk)
+        disk_detach(vbd);
+    waiters_finish(&vbd->releasing, 0, "");
+    if (vbd->is_gone)
+        forget(vbd);
+}
+
+/* One step; true when another may follow at once. */
+static bool step(struct vbd *vbd, bool is_online)
+{
+    bool has_ring = vbd->ring == VBD_RING_CONNECTED;
+    enum xenbus_state front = read_front(vbd);
+
+    switch (xenbus_back_react(vbd->state, front, is_online)) {
+    case XENBUS_BACK_NOTHING:
+        /* The toolstack closes what has never been opened. */
+        return vbd->state == XENBUS_CLOSING && !is_online && !has_ring &&
+               set_state(vbd, XENBUS_CLOSED) == 0;
+    case XENBUS_BACK_ADVERTISE:
+        return advertise(vbd) == 0;
+    case XENBUS_BACK_CONNECT:
+        if (has_ring) /* only the writing failed */
+            return publish(vbd) == 0;
+        connect(vbd);
+        return false;
+    case XENBUS_BACK_CLOSE:
+        return set_state(vbd, XENBUS_CLOSING) == 0;
+    case XENBUS_BACK_DISCONNECT:
+        if (!has_ring)
+            return set_state(vbd, XENBUS_CLOSED) == 0;
+        disconnect(vbd, XENBUS_CLOSED);
+        return false;
+    case XENBUS_BACK_RESTART:
+        if (!has_ring)
+            return advertise(vbd) == 0;
+        disconnect(vbd, XENBUS_INIT_WAIT);
+        return false;
+    }
+    return false;
+}
+
+static bool must_leave(const struct vbd *vbd)
+{
+    return vbd->is_gone || vbd->is_removed || vbd->supervisor->is_stopping;
+}
+
+void vbd_evaluate(struct vbd *vbd)
+{
+    struct back back = { XENBUS_UNKNOWN, false };
+    int error;
+
+    vbd->is_dirty = false;
+    if (is_waiting_for_worker(vbd))
+        return; /* the answer makes it dirty */
+    error = read_back(vbd, &back);
+    if (error && error != -ENOENT) {
+        backend_retry(vbd);
+        return;
+    }
+    vbd->is_gone |= error == -ENOENT;
+    if (!must_leave(vbd) && vbd->state == XENBUS_UNKNOWN) {
+        if (!is_ours(vbd) || !take_frontend(vbd))
+            return;
+        adopt(vbd, &back);
+    } else if (back.state == XENBUS_CLOSING &&
+               vbd->state != XENBUS_UNKNOWN) {
+        vbd->state = XENBUS_CLOSING; /* the toolstack's word */
+    }
+    for (unsigned i = 0; i < MAX_STEPS && !must_leave(vbd); i++)
+        if (!step(vbd, back.is_online))
+            break;
+    if (must_leave(vbd) ||
+        (vbd->state == XENBUS_CLOSED && !back.is_online))
+        leave(vbd);
+}
+
+void vbd_release(struct vbd *vbd, struct waiter *waiter)
+{
+    vbd->is_removed = true;
+    vbd_await_release(vbd, waiter);
+    vbd_set_dirty(vbd);
+}
+
+void vbd_await_release(struct vbd *vbd, struct waiter *waiter)
+{
+    if (waiter)
+        LIST_INSERT_HEAD(&vbd->releasing, waiter, link);
+}

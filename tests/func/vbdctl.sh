@@ -1,0 +1,167 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Claim: vbdd, vbdctl and the hotplug script block-vbdd say and return what
+# their manual pages promise. Source: vbdd(8), vbdctl(1), libxl's contract for
+# hotplug scripts (hotplug-status, hotplug-error). Mechanism: the installed
+# forms of all three over the stand-in, with a worker that moves no data; the
+# toolstack's nodes are written by hand.
+set -u
+top_builddir=${top_builddir:-.}
+bin=$(cd "$top_builddir" && pwd)
+dir=$(mktemp -d /tmp/vbdd-ctl-XXXXXX)
+export XENSTORED_PATH="$dir/xenstored"
+tests=0
+
+stop() {
+    kill "$(cat "$dir/pid" 2>/dev/null)" "${hypervisor:-}" 2>/dev/null
+    wait
+    rm -rf "$dir"
+}
+trap stop EXIT
+
+ctl() {
+    "$bin/vbdctl" --socket "$dir/state/control" "$@"
+}
+
+# report SENTENCE TRUE|FALSE DETAIL
+report() {
+    tests=$((tests + 1))
+    if [ "$2" = 0 ]; then
+        echo "ok $tests - $1"
+    else
+        echo "not ok $tests - $1"
+        echo "$3" | sed 's/^/# /'
+    fi
+}
+
+# expect SENTENCE STATUS PATTERN COMMAND...: exit status, and a line like this
+expect() {
+    sentence=$1 wanted=$2 pattern=$3
+    shift 3
+    said=$("$@" 2>&1)
+    status=$?
+    [ $status = "$wanted" ] && echo "$said" | grep -qE -- "$pattern"
+    report "$sentence" $? "status $status, wanted $wanted and '$pattern': $said"
+}
+
+# The script as installed, but for where vbdctl's socket is.
+script() {
+    cat >"$dir/ctl" <<EOF
+#!/bin/sh
+exec '$bin/vbdctl' --socket '$dir/state/control' "\$@"
+EOF
+    chmod +x "$dir/ctl"
+    VBDCTL="$dir/ctl" XENBUS_PATH="$back" "$bin/backend/xl/block-vbdd" "$@"
+}
+
+read_node() {
+    xenstore-read "$1" 2>&1
+}
+
+await_node() {
+    for _ in $(seq 3000); do
+        [ "$(read_node "$1")" = "$2" ] && return
+        sleep 0.02
+    done
+    echo "# $1 never became $2"
+}
+
+start_vbdd() {
+    "$bin/vbdd" --background --state-dir "$dir/state" --log-level debug \
+        --worker "$bin/tests/unit/supervisor-fake-worker" \
+        --config "$dir/vbdd.conf" "$@"
+}
+
+# --- before there is anything -----------------------------------------------
+expect 'vbdctl says when there is no vbdd' 1 'is vbdd running' ctl ping
+expect 'vbdctl without a command is a mistake' 2 'command is missing' ctl
+expect 'a word too many is a mistake' 2 "one word too many" ctl list all
+expect 'an unknown option is a mistake' 2 "vbdctl --help" ctl --frobnicate
+expect 'vbdctl has help' 0 '^Usage: vbdctl' ctl --help
+expect 'vbdctl has a version' 0 '^vbdctl [0-9]' ctl --version
+expect 'vbdd has help' 0 '^Usage: vbdd' "$bin/vbdd" --help
+expect 'vbdd has a version' 0 '^vbdd [0-9]' "$bin/vbdd" --version
+expect 'vbdd takes no arguments' 2 "no arguments" "$bin/vbdd" serve
+expect 'vbdd refuses a log level that is none' 2 "expected error, warning" \
+    "$bin/vbdd" --log-level loud
+expect 'vbdd without a store ends and says so' 1 'XenStore cannot be reached' \
+    "$bin/vbdd" --background --state-dir "$dir/state" --local "$dir/none"
+
+echo '[defaults]' >"$dir/vbdd.conf"
+echo 'buffered = perhaps' >>"$dir/vbdd.conf"
+expect 'vbdd refuses a configuration with a mistake' 2 \
+    "vbdd.conf:2: buffered = 'perhaps': expected yes or no" start_vbdd
+
+# --- with the stand-in ------------------------------------------------------
+"$bin/vbdd-local" "$dir" >"$dir/hypervisor.log" &
+hypervisor=$!
+while [ ! -S "$XENSTORED_PATH" ]; do sleep 0.02; done
+echo '[vbdd]' >"$dir/vbdd.conf"
+start_vbdd --local "$dir" 2>"$dir/vbdd.log"
+report 'in the background, vbdd serves as soon as it returns' $? \
+    "$(cat "$dir/vbdd.log")"
+cp "$dir/state/lock" "$dir/pid"
+expect 'ping' 0 '^vbdd [0-9]' ctl ping
+expect 'a second vbdd in the same place is refused' 1 'in use by another vbdd' \
+    start_vbdd --local "$dir"
+expect 'an empty list' 0 '^no disks$' ctl list
+
+truncate -s 1G "$dir/disk"
+expect 'attach' 0 '^$' ctl attach --domid 5 --vdev xvda \
+    --target "$dir/disk" --engine ok --option flush-retry=1min
+expect 'list shows the disk' 0 "^1 +ready +64.0 MiB +ok +[0-9]+ +$dir/disk" \
+    ctl list
+expect 'list shows the vbd' 0 '^5/xvda +1 +w +InitWait +Initialising +none' \
+    ctl list
+expect 'show a disk' 0 '^sector_bytes +512 B$' ctl show 1
+expect 'show a vbd' 0 '^state +InitWait$' ctl show 5/xvda
+expect 'show what is not' 1 '^vbdctl: there is no disk 9$' ctl show 9
+expect 'stats' 0 'p50 45 us  p99 45 us  p99.9 1.4 ms' ctl stats
+expect 'the options arrived' 0 '--flush-retry 60000000' cat "$dir/disk.log"
+expect 'a reply as it comes' 0 '^\{.*"ok":true\}$' ctl --json list
+expect 'a refusal as it comes' 1 '^\{"ok":false,"error":".*"\}$' \
+    ctl --json show 9
+expect 'attaching twice' 1 '5/xvda is attached already' ctl attach \
+    --domid 5 --vdev xvda --target "$dir/disk"
+xenstore-write /local/domain/5/device/vbd/51712/state 6
+expect 'detach' 0 '^$' ctl detach --domid 5 --vdev xvda
+expect 'nothing is left' 0 '^no disks$' ctl list
+
+# --- the hotplug script -----------------------------------------------------
+back=/local/domain/0/backend/vbd/7/51728
+front=/local/domain/7/device/vbd/51728
+# tree PARAMS
+tree() {
+    xenstore-write $front/state 1 $back/frontend $front $back/frontend-id 7 \
+        $back/params "$1" $back/mode w $back/online 1 \
+        $back/script /etc/xen/scripts/block-vbdd $back/state 1
+    await_node $back/state 2
+}
+expect 'the script wants an action' 1 "'' is no action" script
+xenstore-rm $back
+tree "engine=ok,$dir/disk"
+expect 'add' 0 '^$' script add
+expect 'add says connected' 0 '^connected$' read_node $back/hotplug-status
+expect 'the disk is there' 0 "^2 +ready.*$dir/disk" ctl list
+xenstore-write $back/online 0 $back/state 5
+await_node $back/state 6
+expect 'remove' 0 '^$' script remove
+expect 'remove waits for the worker' 1 'there is no disk 2' ctl show 2
+xenstore-rm $back
+xenstore-rm $front
+tree "engine=fail,$dir/disk"
+expect 'a failed add' 1 'the target is held by process 1' script add
+expect 'a failed add says error' 0 '^error$' read_node $back/hotplug-status
+expect 'a failed add says why' 0 '^the target is held by process 1$' \
+    read_node $back/hotplug-error
+xenstore-rm $back
+expect 'add of what is not there' 1 'is not a back-end node' script add
+
+# --- the end ----------------------------------------------------------------
+kill "$(cat "$dir/pid")"
+for _ in $(seq 3000); do
+    [ ! -e "$dir/state/control" ] && break
+    sleep 0.02
+done
+expect 'SIGTERM ends it' 0 'ended$' cat "$dir/vbdd.log"
+echo "1..$tests"

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT
+ * Stands in for vbdd-disk in the supervisor's tests: speaks message.h and
+ * moves no data. What it does is said by its engine specification (MODE, or
+ * MODE:...), and what it was asked is written to TARGET.log, a line each.
+ *
+ *   ok           serves
+ *   fail         FAILED, with a sentence
+ *   die          killed by a signal before it says anything
+ *   wait-ready   READY once TARGET.go exists
+ *   refuse       every CONNECT is answered with an error
+ *   broken       BROKEN follows every CONNECT
+ *   die-connect  dies of a CONNECT
+ *   wait-connect CONNECT is answered once TARGET.go exists
+ *   wait-detach  DETACH is answered once TARGET.go exists
+ *   dirty        DETACH is answered with an error
+ *   fail-stop    FAIL_STOP follows READY, unless it was started so
+ *   garbage      an unknown message follows READY
+ *   short        a message of the wrong size follows READY
+ *   twice        READY follows READY
+ *   liar         READY with a size that cannot be
+ *   stray        an answer that nobody asked for follows READY
+ *   mute         answers nothing but DETACH */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backend/control/message.h"
+#include "common/host/packet.h"
+
+static struct {
+    int listener, socket;
+    const char *target, *engine;
+    bool is_read_only, is_fail_stopped;
+    FILE *log;
+} worker;
+
+static bool is_mode(const char *mode)
+{
+    size_t length = strlen(mode);
+
+    return strncmp(worker.engine, mode, length) == 0 &&
+           (worker.engine[length] == '\0' || worker.engine[length] == ':');
+}
+
+static void await_go(void)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s.go", worker.target);
+    while (access(path, F_OK) < 0)
+        usleep(2000);
+}
+
+static void note(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+static void note(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vfprintf(worker.log, format, arguments);
+    va_end(arguments);
+    fflush(worker.log);
+}
+
+static void say(struct message *message, uint32_t type, const char *text)
+{
+    message->type = type;
+    snprintf(message->text, sizeof message->text, "%s", text);
+    packet_send(worker.socket, message, sizeof *message, NULL, 0);
+}
+
+static void say_ready(void)
+{
+    struct message message = { .ready = {
+        .size_bytes = 64 << 20, .sector_bytes = 512, .physical_bytes = 4096,
+        .can_discard = 1, .discard_granularity_bytes = 4096,
+        .read_only = worker.is_read_only, .claim = "fake",
+    } };
+
+    if (is_mode("liar"))
+        message.ready.size_bytes = 513;
+    snprintf(message.ready.engine, sizeof message.ready.engine, "%s",
+             worker.engine);
+    say(&message, MESSAGE_READY, "");
+}
+
+static void misbehave(void)
+{
+    struct message message = { .tag = 4711 };
+
+    if (is_mode("garbage"))
+        say(&message, 99, "\033[31mred\n");
+    if (is_mode("short"))
+        send(worker.socket, "short", 5, 0);
+    if (is_mode("twice"))
+        say_ready();
+    if (is_mode("stray"))
+        say(&message, MESSAGE_REPLY, "");
+    if (is_mode("fail-stop") && !worker.is_fail_stopped)
+        say(&message, MESSAGE_FAIL_STOP, "flush failed: No space left");
+}
+
+static void take_connect(struct message *message)
+{
+    const struct message_connect connect = message->connect;
+
+    note("CONNECT domid=%" PRIu32 " gref=%" PRIu32 " port=%" PRIu32
+         " abi=%" PRIu32 " read_only=%" PRIu32 " queues=%" PRIu32
+         " pages=%" PRIu32 "\n", connect.domid, connect.queues[0].grefs[0],
+         connect.queues[0].event_port, connect.abi, connect.read_only,
+         connect.nr_queues, connect.queues[0].nr_pages);
+    if (is_mode("die-connect"))
+        kill(getpid(), SIGTERM);
+    if (is_mode("wait-connect"))
+        await_go();
+    if (is_mode("refuse")) {
+        message->error = -EINVAL;
+        say(message, MESSAGE_REPLY, "grant 8 of domain 5 is not granted");
+        return;
+    }
+    say(message, MESSAGE_REPLY, "");
+    if (is_mode("broken"))
+        say(message, MESSAGE_BROKEN, "req_prod ran 1000 ahead of the ring");
+}
+
+static void take_request(struct message *message)
+{
+    switch (message->type) {
+    case MESSAGE_CONNECT:
+        take_connect(message);
+        return;
+    case MESSAGE_STATS:
+        memset(&message->stats, 0, sizeof message->stats);
+        message->stats.requests[0] = 1000;
+        message->stats.responses = 1000;
+        message->stats.system_calls = 500;
+        message->stats.latency[10] = 990;
+        message->stats.latency[20] = 10;
+        message->stats.budget_bytes = 32 << 20;
+        break;
+    case MESSAGE_DISCONNECT:
+        note("DISCONNECT\n");
+        break;
+    case MESSAGE_DETACH:
+        note("DETACH\n");
+        if (is_mode("wait-detach"))
+            await_go();
+        if (is_mode("dirty"))
+            message->error = -EIO;
+        say(message, MESSAGE_REPLY, "the last flush failed: Input/output "
+                                    "error");
+        note("END\n");
+        exit(0);
+    }
+    if (!is_mode("mute"))
+        say(message, MESSAGE_REPLY, "");
+}
+
+static void parse(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "socket", required_argument, NULL, 's' },
+        { "target", required_argument, NULL, 't' },
+        { "engine", required_argument, NULL, 'e' },
+        { "read-only", no_argument, NULL, 'r' },
+        { "fail-stopped", no_argument, NULL, 'f' },
+        { "buffered", no_argument, NULL, 0 },
+        { "flush-retry", required_argument, NULL, 0 },
+        { "byte-budget", required_argument, NULL, 0 },
+        { "user", required_argument, NULL, 0 },
+        { "local", required_argument, NULL, 0 },
+        { NULL, 0, NULL, 0 }
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 's': worker.listener = atoi(optarg); break;
+        case 't': worker.target = optarg; break;
+        case 'e': worker.engine = optarg; break;
+        case 'r': worker.is_read_only = true; break;
+        case 'f': worker.is_fail_stopped = true; break;
+        case 0: break;
+        default: exit(2);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct message message = { .error = -EBUSY };
+    char path[512];
+    unsigned nr_fds;
+
+    parse(argc, argv);
+    snprintf(path, sizeof path, "%s.log", worker.target);
+    worker.log = fopen(path, "a");
+    worker.socket = accept4(worker.listener, NULL, NULL, SOCK_CLOEXEC);
+    if (!worker.log || worker.socket < 0)
+        return 2;
+    note("START");
+    for (int i = 1; i < argc; i++)
+        note(" %s", argv[i]);
+    note("\n");
+    if (is_mode("die"))
+        kill(getpid(), SIGKILL);
+    if (is_mode("fail")) {
+        say(&message, MESSAGE_FAILED, "the target is held by process 1");
+        return 1;
+    }
+    if (is_mode("wait-ready"))
+        await_go();
+    say_ready();
+    misbehave();
+    while (packet_receive(worker.socket, &message, sizeof message, NULL, 0,
+                          &nr_fds) == 0)
+        take_request(&message);
+    note("ORPHAN\n");
+    return 3;
+}

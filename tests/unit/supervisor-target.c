@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ * Claim: params means [NAME=VALUE,]...PATH and nothing else; a target is what
+ * it is, not what it is called; percentiles come from the right bucket.
+ * Source: vbdd(8), C1; backend/control/message.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/supervisor/percentile.h"
+#include "backend/supervisor/target.h"
+#include "tests/unit/tap.h"
+
+static struct config config;
+
+static void check_good(void)
+{
+    static const struct {
+        const char *params, *mode, *path, *engine;
+        bool is_writable, is_shared;
+    } rows[] = {
+        { "/dev/vg/a", "w", "/dev/vg/a", "aio", true, false },
+        { "/dev/vg/a", "r", "/dev/vg/a", "aio", false, false },
+        { "/dev/vg/a", "w!", "/dev/vg/a", "aio", true, true },
+        { "/dev/vg/a", NULL, "/dev/vg/a", "aio", true, false },
+        { "engine=null,/dev/vg/a", "w", "/dev/vg/a", "null", true, false },
+        { "mode=w!,/dev/vg/a", "w", "/dev/vg/a", "aio", true, true },
+        { "mode=r,/dev/vg/a", "w", "/dev/vg/a", "aio", false, false },
+        { "engine=delay:read=2ms/aio,buffered=yes,/a,b=c,/d", "w",
+          "/a,b=c,/d", "delay:read=2ms/aio", true, false },
+        { "/with,engine=null", "w", "/with,engine=null", "aio", true,
+          false },
+    };
+    struct target target;
+    char reason[512];
+
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        CHECK_EQ(target_parse(&target, &config, rows[i].params, rows[i].mode,
+                              reason, sizeof reason), 0);
+        CHECK_STR(target.path, rows[i].path);
+        CHECK_STR(target.options.engine, rows[i].engine);
+        CHECK_EQ(target.is_writable, rows[i].is_writable);
+        CHECK_EQ(target.is_shared, rows[i].is_shared);
+    }
+}
+
+static void check_bad(void)
+{
+    static const struct {
+        const char *params, *mode, *said;
+    } rows[] = {
+        { "", "w", "target is ''" },
+        { "relative/path", "w", "target is 'relative/path'" },
+        { "engine=null", "w", "target is 'engine=null'" },
+        { "engine=null,", "w", "target is" },
+        { "/a", "rw", "mode is 'rw'" },
+        { "/a", "W", "mode is 'W'" },
+        { "mode=,/a", "w", "mode is ''" },
+        { "engine=,/a", "w", "engine = ''" },
+        { "speed=1,/a", "w", "'speed' is no option" },
+        { "engine,/a", "w", "'engine' is no option" },
+        { ",/a", "w", "'' is no option" },
+        { "engine=null,,/a", "w", "'' is no option" },
+        { "buffered=si,/a", "w", "buffered = 'si': expected yes or no" },
+    };
+    struct target target;
+    char reason[512], *params;
+
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        CHECK(target_parse(&target, &config, rows[i].params, rows[i].mode,
+                           reason, sizeof reason) < 0);
+        if (!CHECK(strstr(reason, rows[i].said)))
+            NOTE("row %u: %s", i, reason);
+    }
+    params = malloc(5001);
+    memset(params, '/', 5000);
+    params[5000] = '\0';
+    CHECK(target_parse(&target, &config, params, "w", reason,
+                       sizeof reason) < 0);
+    params[TARGET_PATH_BYTES] = '\0';
+    CHECK(target_parse(&target, &config, params, "w", reason,
+                       sizeof reason) < 0);
+    params[TARGET_PATH_BYTES - 1] = '\0';
+    CHECK_EQ(target_parse(&target, &config, params, "w", reason,
+                          sizeof reason), 0);
+    free(params);
+}
+
+static void check_identity(void)
+{
+    char one[] = "/tmp/vbdd-target-XXXXXX", two[64], reason[512];
+    struct target target, other;
+    int fd = mkstemp(one);
+
+    REQUIRE(fd >= 0);
+    snprintf(two, sizeof two, "%s.link", one);
+    REQUIRE(link(one, two) == 0);
+    target_parse(&target, &config, one, "w", reason, sizeof reason);
+    target_parse(&other, &config, two, "w", reason, sizeof reason);
+    CHECK_EQ(target_identify(&target, reason, sizeof reason), 0);
+    CHECK_EQ(target_identify(&other, reason, sizeof reason), 0);
+    CHECK_STR(target.key, other.key);
+    CHECK(strncmp(target.key, "file-", 5) == 0 && !strchr(target.key, '/'));
+    unlink(one);
+    CHECK(target_identify(&target, reason, sizeof reason) < 0);
+    CHECK(strstr(reason, "No such file"));
+    unlink(two);
+    close(fd);
+}
+
+static void check_percentiles(void)
+{
+    uint64_t buckets[MESSAGE_LATENCY_BUCKETS] = { 0 };
+
+    CHECK_EQ(percentile_us(buckets, 500), 0);
+    buckets[10] = 990; /* [32, 45) us */
+    buckets[20] = 10;  /* [1024, 1448) us */
+    CHECK_EQ(percentile_us(buckets, 1), 45);
+    CHECK_EQ(percentile_us(buckets, 500), 45);
+    CHECK_EQ(percentile_us(buckets, 990), 45);
+    CHECK_EQ(percentile_us(buckets, 991), 1448);
+    CHECK_EQ(percentile_us(buckets, 1000), 1448);
+    buckets[MESSAGE_LATENCY_BUCKETS - 1] = 1;
+    CHECK_EQ(percentile_us(buckets, 1000), 1 << 20);
+    buckets[0] = UINT64_MAX; /* a worker may say anything */
+    CHECK_EQ(percentile_us(buckets, 500), 1);
+}
+
+int main(void)
+{
+    config_init(&config);
+    TEST("params are options and a path", check_good);
+    TEST("other params are refused with a reason", check_bad);
+    TEST("a target is the same under any name", check_identity);
+    TEST("percentiles are the upper ends of their buckets",
+         check_percentiles);
+    config_free(&config);
+    return tap_done();
+}
