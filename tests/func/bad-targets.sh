@@ -20,8 +20,8 @@ truncate -s 1000 "$work/odd"
 : > "$work/empty"
 truncate -s 1M "$work/locked" "$work/good"
 row "a missing target" "No such file" --target "$work/missing"
-row "a directory" "directory" --target "$work"
-row "a character device" "expected a block device" --target /dev/null
+row "a directory" "neither a block device nor a file" --target "$work"
+row "a character device" "neither a block device nor a file" --target /dev/null
 row "an odd size" "1000 bytes" --target "$work/odd"
 row "an empty file" "0 bytes" --target "$work/empty"
 row "a relative path" "absolute" --target disk.img

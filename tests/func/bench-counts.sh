@@ -32,9 +32,10 @@ bench() { # NAME DOMID PID OPTIONS...
          "$batches batches, $((cpu / responses)) ns CPU each"
     per_mille=$((calls * 1000 / responses))
 }
+truncate -s 1M "$work/anything"
 truncate -s 256M "$work/disk.img"
 dd if=/dev/zero of="$work/disk.img" bs=1M count=256 conv=notrunc 2>/dev/null
-ctl attach --domid 1 --vdev xvda --target none --engine null:size=1G ||
+ctl attach --domid 1 --vdev xvda --target "$work/anything" --engine null:size=1G ||
     bail "attach of the null engine failed"
 ctl attach --domid 2 --vdev xvda --target "$work/disk.img" ||
     bail "attach of the file failed"

@@ -14,13 +14,13 @@ if [ -n "$missing" ]; then
 fi
 disk=$(mktemp "${VBDD_TEST_DIR:-/var/tmp}/vbdd-lab.XXXXXX")
 log=$(mktemp)
-trap 'rm -f "$disk" "$log"' EXIT
+tree=$(mktemp -d)
+trap 'rm -rf "$disk" "$log" "$tree"' EXIT
 truncate -s 64M "$disk"
-"$lab/lab" run --disk "$disk" \
-    --copy "$top_builddir/vbdd:/usr/sbin/vbdd" \
-    --copy "$top_builddir/vbdctl:/usr/bin/vbdctl" \
-    --copy "$top_builddir/vbdd-disk:/usr/libexec/vbdd/vbdd-disk" \
-    --copy "$top_srcdir/backend/xl/block-vbdd:/etc/xen/scripts/block-vbdd" \
+# as an administrator would install it
+make -C "$top_builddir" install prefix=/usr/local sysconfdir=/etc \
+    DESTDIR="$tree" >"$log" 2>&1 || { sed 's/^/# /' "$log"; exit 99; }
+"$lab/lab" run --disk "$disk" --tree "$tree" \
     --guest-copy "$lab/guest-job.sh:/job" \
     "$lab/dom0-pvh.sh" 2>&1 | tr -d '\r' | tee "$log" | sed 's/^/# /'
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # In dom0: vbdd serves a PVH Linux guest through an ordinary xl line.
 set -u
-vbdd --foreground --worker /usr/libexec/vbdd/vbdd-disk >/tmp/vbdd.log 2>&1 &
+vbdd --foreground >/tmp/vbdd.log 2>&1 &
 vbdd=$!
 for i in $(seq 50); do vbdctl ping >/dev/null 2>&1 && break; sleep 0.1; done
 cat > /tmp/guest.cfg <<EOF
