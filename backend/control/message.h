@@ -53,7 +53,7 @@ struct message_ready {
     uint32_t can_secure, read_only;
     uint32_t has_claim, has_event; /* which descriptors came along, in order */
     char claim[64];  /* "18:3" or "fd01:1234567": st_rdev, or st_dev:st_ino */
-    char engine[64]; /* the specification in use */
+    char engine[256]; /* the specification in use */
 };
 
 /* Latency: bucket i counts answers that took [2^(i/2), 2^((i+1)/2)) us. */

@@ -11,6 +11,7 @@
 
 PATH=$top_builddir:$PATH
 work=$(mktemp -d "${VBDD_TEST_DIR:-/var/tmp}/vbdd-test.XXXXXX")
+chmod 711 "$work" # workers drop privileges
 local_dir=$work/local state_dir=$work/state
 tests=0 failed=0 pids=()
 
