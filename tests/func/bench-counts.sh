@@ -8,23 +8,24 @@
 # Mechanism: vbdfront bench, and the worker's own counters before and after.
 . "$top_srcdir/tests/func/lib.sh"
 start_platform || bail "the platform did not start"
-stat_of() { # DISK-OR-VBD KEY
+stat_of() { # DISK KEY
     ctl --json stats "$1" | grep -o "\"$2\": *[0-9]*" | head -n 1 |
         grep -o '[0-9]*$'
 }
 cpu_ns() { cut -d' ' -f1 "/proc/$1/schedstat"; }
-bench() { # NAME DOMID PID OPTIONS...
-    local name=$1 vbd=$2/xvda domid=$2 pid=$3 calls responses notifies events cpu
+# Disk N is domain N's here.
+bench() { # NAME N PID OPTIONS...
+    local name=$1 disk=$2 pid=$3 calls cpu
     shift 3
-    calls=$(stat_of "$vbd" system_calls) responses=$(stat_of "$vbd" responses)
-    notifies=$(stat_of "$vbd" notifies_sent) cpu=$(cpu_ns "$pid")
-    batches=$(stat_of "$vbd" answer_batches)
-    front --domid "$domid" --vdev xvda bench "$@" >"$work/bench.out" 2>&1 ||
+    calls=$(stat_of "$disk" system_calls) responses=$(stat_of "$disk" responses)
+    notifies=$(stat_of "$disk" notifies_sent) cpu=$(cpu_ns "$pid")
+    batches=$(stat_of "$disk" answer_batches)
+    front --domid "$disk" --vdev xvda bench "$@" >"$work/bench.out" 2>&1 ||
         { fail "$name: the bench ran"; sed 's/^/# /' "$work/bench.out"; return; }
-    calls=$(($(stat_of "$vbd" system_calls) - calls))
-    responses=$(($(stat_of "$vbd" responses) - responses))
-    notifies=$(($(stat_of "$vbd" notifies_sent) - notifies))
-    batches=$(($(stat_of "$vbd" answer_batches) - batches))
+    calls=$(($(stat_of "$disk" system_calls) - calls))
+    responses=$(($(stat_of "$disk" responses) - responses))
+    notifies=$(($(stat_of "$disk" notifies_sent) - notifies))
+    batches=$(($(stat_of "$disk" answer_batches) - batches))
     cpu=$(($(cpu_ns "$pid") - cpu))
     sed "s/^/# $name: /" "$work/bench.out"
     note "$name: worker: $responses requests, $calls system calls" \

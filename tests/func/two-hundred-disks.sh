@@ -34,7 +34,7 @@ detach_all() {
 }
 workers() { pgrep -c -P "$vbdd_pid" || true; }
 count_of() { # PID: descriptors and mappings
-    echo "fds=$(ls "/proc/$1/fd" | wc -l)"
+    echo "fds=$(ls "/proc/$1/fd" | wc -l) maps=$(wc -l < "/proc/$1/maps")"
 }
 memory_of() { awk '/^Rss/ {sum += $2} END {print sum}' "/proc/$1/smaps_rollup"; }
 counts() {
@@ -55,8 +55,6 @@ one=$(pgrep -P "$vbdd_pid" | head -n 1)
 note "an idle worker: $(awk '/^Pss:/ {print "PSS " $2 " kB"}
     /^Private_/ {p += $2} END {print "private " p " kB"}' \
     "/proc/$one/smaps_rollup" | xargs)"
-voluntary() { awk '/^voluntary_ctxt/ {print $2}' /proc/"$1"/task/*/status |
-    paste -sd+ | bc; }
 all_wakeups() {
     local sum=0 pid
     for pid in $(pgrep -P "$vbdd_pid"); do
