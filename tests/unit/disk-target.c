@@ -142,6 +142,9 @@ static void check_block_device(void)
     snprintf(command, sizeof command, "blockdev --setro %s", loop);
     CHECK_EQ(run(command, NULL, 0), 0);
     check_refused(loop, false, -EROFS, "attach it with mode r");
+    /* the mark would outlive the loop device's file */
+    snprintf(command, sizeof command, "blockdev --setrw %s", loop);
+    CHECK_EQ(run(command, NULL, 0), 0);
 }
 
 int main(void)
