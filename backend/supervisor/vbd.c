@@ -83,6 +83,7 @@ struct vbd *vbd_new(struct supervisor *supervisor, uint32_t domid,
              vdev_print(devid, vdev));
     LIST_INIT(&vbd->attaching);
     LIST_INIT(&vbd->releasing);
+    LIST_INIT(&vbd->vanishing);
     TAILQ_INSERT_TAIL(&supervisor->vbds, vbd, link);
     vbd_set_dirty(vbd);
     return vbd;
@@ -116,6 +117,7 @@ static void forget(struct vbd *vbd)
     TAILQ_REMOVE(&supervisor->vbds, vbd, link);
     if (was_known)
         log_info("%s: gone", vbd->name);
+    waiters_finish(&vbd->vanishing, 0, "");
     free(vbd);
     if (was_known && !supervisor->is_stopping)
         vbd_new(supervisor, domid, devid);
@@ -582,4 +584,10 @@ void vbd_await_release(struct vbd *vbd, struct waiter *waiter)
 {
     if (waiter)
         LIST_INSERT_HEAD(&vbd->releasing, waiter, link);
+}
+
+void vbd_await_end(struct vbd *vbd, struct waiter *waiter)
+{
+    LIST_INSERT_HEAD(&vbd->vanishing, waiter, link);
+    vbd_set_dirty(vbd);
 }
