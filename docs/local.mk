@@ -1,1 +1,24 @@
 # SPDX-License-Identifier: MIT
+# Man pages are written in POD; docs/*.md are for whoever reads the source.
+PODS = %D%/vbdd.pod %D%/vbdd-local.pod %D%/vbdd.conf.pod %D%/vbdctl.pod \
+	%D%/vbdfront.pod %D%/vbddengines.pod
+EXTRA_DIST += $(PODS) %D%/ARCHITECTURE.md %D%/COHERENCY.md %D%/CONTROL.md \
+	%D%/PROTOCOL.md %D%/TESTING.md %D%/THREAT-MODEL.md
+
+man_MANS += %D%/vbdd.8 %D%/vbdd-local.8 %D%/vbdd.conf.5 %D%/vbdctl.1 \
+	%D%/vbdfront.1 %D%/vbddengines.7
+CLEANFILES += $(man_MANS)
+
+SUFFIXES = .pod .1 .5 .7 .8
+MAKE_MAN = page='$@'; $(MKDIR_P) $(@D) && \
+	name=`basename $$page`; \
+	$(POD2MAN) --center=vbdd --release='vbdd $(VERSION)' \
+	  --section=$${name\#\#*.} --name=$${name%.*} $< $@
+.pod.1:
+	$(AM_V_GEN)$(MAKE_MAN)
+.pod.5:
+	$(AM_V_GEN)$(MAKE_MAN)
+.pod.7:
+	$(AM_V_GEN)$(MAKE_MAN)
+.pod.8:
+	$(AM_V_GEN)$(MAKE_MAN)

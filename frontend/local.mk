@@ -1,1 +1,15 @@
 # SPDX-License-Identifier: MIT
+# The driver, with all of the protocol that it needs: a guest links this one
+# library. Freestanding, and without what wants a libc (stack protector,
+# fortify), so that the same objects go into a kernel.
+lib_LIBRARIES += libvbdfront.a
+libvbdfront_a_SOURCES = \
+	%D%/front.c %D%/negotiate.c %D%/queue.c %D%/segment.c %D%/text.c \
+	%D%/private.h \
+	common/blkif/ring.c common/blkif/abi.c common/blkif/abi.h \
+	common/blkif/status.c common/blkif/xenbus.c common/blkif/error.h
+libvbdfront_a_CFLAGS = $(WARN_CFLAGS) $(CORE_CFLAGS) $(SAN_CFLAGS) \
+	-ffreestanding -fPIE -fno-stack-protector
+
+vbdfrontincludedir = $(includedir)/vbdfront
+vbdfrontinclude_HEADERS = %D%/vbdfront.h %D%/port.h

@@ -31,13 +31,17 @@ struct vbdfront_port {
     void (*event_close)(void *context, uint32_t port);
     void (*event_notify)(void *context, uint32_t port);
 
-    /* XenStore, absolute paths, values 0-terminated text. read: the length
-     * without the 0, -ENOENT, -E2BIG when it does not fit into bytes. */
+    /* XenStore; paths absolute, or relative to the domain's own directory.
+     * Values are 0-terminated text. read: the length without the 0, -ENOENT,
+     * -E2BIG when it does not fit into bytes. */
     int (*store_read)(void *context, const char *path, char *value,
                       size_t bytes);
     int (*store_write)(void *context, const char *path, const char *value);
     int (*store_watch)(void *context, const char *path);
     int (*store_unwatch)(void *context, const char *path);
+    /* How many watch events wait() has taken so far, of whatever watch: a disk
+     * looks into the store only when this has changed. */
+    uint64_t (*store_events)(void *context);
 
     /* Sleeps until one of our event ports or watches fires or timeout_us has
      * passed (0: only look), and acknowledges what fired. May return early. */

@@ -16,13 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "frontend/port.h"
-
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 struct vbdfront;
+struct vbdfront_port; /* port.h */
 
 enum vbdfront_state {
     VBDFRONT_CLOSED,
@@ -33,7 +32,7 @@ enum vbdfront_state {
 enum vbdfront_op {
     VBDFRONT_READ,
     VBDFRONT_WRITE,
-    VBDFRONT_FLUSH,   /* durable: all writes completed before it was submitted */
+    VBDFRONT_FLUSH,   /* durable: all writes completed before its submit */
     VBDFRONT_BARRIER, /* blkif.h: ordered and durable; with or without data */
 };
 
@@ -42,7 +41,7 @@ enum { VBDFRONT_FUA = 1u << 0 }; /* WRITE: durable before it completes */
 /* What was negotiated. Sectors are 512 bytes always. */
 struct vbdfront_info {
     uint64_t nr_sectors;
-    uint32_t sector_bytes;          /* smallest unit of I/O: 512 or 4096 */
+    uint32_t sector_bytes;          /* smallest unit of I/O: 512 to 4096 */
     uint32_t physical_sector_bytes;
     uint32_t max_segments;          /* pages in one ring request */
     uint32_t ring_slots;
@@ -58,9 +57,12 @@ struct vbdfront_io {
     uint64_t sector;      /* 512 bytes; a multiple of sector_bytes/512 */
     uint32_t nr_sectors;  /* 0 only for FLUSH and BARRIER */
     void *data;           /* in memory that can be granted (page_alloc),
-                             aligned to 512 bytes */
+                             aligned to sector_bytes */
     /* 0; -EIO; -EOPNOTSUPP (the back end has no such operation); -EROFS;
-     * -EINVAL (range, alignment). Called from submit() or poll(). */
+     * -EINVAL (range, alignment). Called once, from submit() (a refusal) or
+     * from poll() and what polls; it may submit. After -EIO look at
+     * vbdfront_stats.pages_lost: when it has risen, the back end still holds
+     * pages of data, which must never be used again (XSA-396). */
     void (*done)(struct vbdfront_io *io, int error);
     void *owner;          /* the caller's */
     /* The driver's own. */
@@ -74,13 +76,16 @@ int vbdfront_open(const struct vbdfront_port *port, const char *node,
 void vbdfront_close(struct vbdfront *front); /* disconnects if need be */
 
 /* Goes through the xenbus states until both ends are Connected; a device left
- * Closed by an earlier user is started anew. -ETIMEDOUT, -ENOENT (no such
- * device), -EPROTO (the back end's nodes make no sense), -ENOMEM;
- * vbdfront_reason() has a sentence. */
+ * behind by an earlier user is started anew. timeout_us is for each wait.
+ * -ETIMEDOUT, -ENOENT (no such device), -EPROTO (the back end's nodes make no
+ * sense), -EIO (it closed), -ENOMEM, -EISCONN; vbdfront_reason() has a
+ * sentence. */
 int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us);
-/* Waits for what is in flight, then closes and takes every grant back.
- * 0, or -EBUSY when the back end still maps pages of ours: those pages are
- * never used again. After a time-out what is in flight fails with -EIO. */
+/* Waits for what is in flight, then closes and takes every grant back; takes
+ * no more operations. timeout_us is for each wait; what is in flight after the
+ * first of them fails with -EIO. The disk is closed in any case. 0; -ETIMEDOUT
+ * when the back end did not follow; -EBUSY when it still maps pages of ours:
+ * those pages are never used again. */
 int vbdfront_disconnect(struct vbdfront *front, uint64_t timeout_us);
 
 enum vbdfront_state vbdfront_state(const struct vbdfront *front);
@@ -91,14 +96,15 @@ const char *vbdfront_reason(const struct vbdfront *front);
  * ring is full. Requests go out with vbdfront_poll() (one push for a batch). */
 void vbdfront_submit(struct vbdfront *front, struct vbdfront_io *io);
 /* Pushes what is queued, notifies if asked to, handles responses and the back
- * end's state. Returns the number of operations completed. */
+ * end's state (when a watch has fired; a resize changes vbdfront_info). Returns
+ * the number of operations completed. Then port->wait() may sleep. */
 unsigned vbdfront_poll(struct vbdfront *front);
 /* poll until nothing is in flight or timeout_us has passed: 0, -ETIMEDOUT. */
 int vbdfront_drain(struct vbdfront *front, uint64_t timeout_us);
 /* Operations submitted and not yet done. */
 unsigned vbdfront_in_flight(const struct vbdfront *front);
 
-/* One operation from start to end: submit, poll, wait. */
+/* One operation from start to end: submit, poll, wait; as long as it takes. */
 int vbdfront_do(struct vbdfront *front, enum vbdfront_op op, unsigned flags,
                 uint64_t sector, uint32_t nr_sectors, void *data);
 

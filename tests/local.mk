@@ -6,5 +6,7 @@ include tests/unit/engine.mk
 include tests/unit/coherency.mk
 include tests/unit/frontend.mk
 include tests/unit/backend.mk
+include tests/unit/disk.mk
 include tests/func/local.mk
 include tests/arch/local.mk
+include tests/lab/local.mk

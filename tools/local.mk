@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: MIT
+# The programs for people.
 include tools/vbdctl.mk
+include tools/vbdfront.mk

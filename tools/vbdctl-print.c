@@ -255,7 +255,7 @@ static void print_numbers(const json_t *disk)
 {
     static const char *const names[] = {
         "unsupported", "engine_flushes", "flush_failures", "waited", "merged",
-        "notifies_sent", "events_taken", "batches", "responses",
+        "notifies_sent", "events_taken", "take_batches", "answer_batches", "responses",
         "system_calls", "wakeups", "in_flight",
     };
     char text[CELL_BYTES];

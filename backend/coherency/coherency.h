@@ -7,15 +7,18 @@
  *
  * Life of a request: the caller fills in the public part, keeps the request
  * and its data valid and calls coherency_submit(); done() is called exactly
- * once, from coherency_submit() itself (refusals), from engine reap, or from
- * coherency_client_close(). The caller must call engine commit and reap: the
- * layer only submits.
+ * once, from coherency_submit() itself (refusals), from engine reap, from
+ * coherency_timer() or from coherency_client_close(). done() may submit again;
+ * what it submits begins when it has returned. The caller must call engine
+ * commit and reap: the layer only submits.
  *
- * The states of a request and the only transitions:
- *   NEW -> WAITING (range, barrier gate or drain) -> RUNNING -> DONE
- *   NEW -> RUNNING, NEW -> DONE (refused), WAITING -> DONE (fail-stop)
- *   RUNNING -> FLUSHING -> RUNNING|DONE (flushes, and FUA without can_fua)
- *   any of a flush kind -> HELD (fail-stop, C8) -> DONE (client closes) */
+ * The states of a request and the only transitions (docs/COHERENCY.md):
+ *   NEW -> WAITING (its turn behind barriers, a range) -> RUNNING -> DONE
+ *   NEW -> RUNNING|FLUSHING, NEW -> DONE (refused)
+ *   WAITING -> FLUSHING -> RUNNING|DONE (FLUSH and BARRIER)
+ *   RUNNING -> FLUSHING -> DONE (durable without an engine's FUA)
+ *   WAITING|FLUSHING -> DONE (client closed, fail-stop, honest time-out)
+ *   any of a FLUSH or BARRIER -> HELD (fail-stop, C8) -> DONE (closed) */
 #ifndef VBDD_COHERENCY_H
 #define VBDD_COHERENCY_H
 
@@ -46,12 +49,13 @@ struct coherency_request {
     unsigned flags;
     uint64_t offset_bytes; /* multiples of 512; anything else is -EINVAL */
     uint64_t length_bytes; /* 0 only for FLUSH and BARRIER */
-    void *data;            /* length_bytes; borrowed until done(); aligned to
-                              the engine's memory_align. NULL for DISCARD and
-                              empty requests */
-    /* error: 0; -EROFS (C9); -EINVAL (bad range); -EOPNOTSUPP (secure discard
-     * where there is none); -EIO and other -errno of the engine; -EIO in
-     * fail-stop; -ECANCELED when the client was closed before it was
+    void *data;            /* length_bytes; borrowed until done(); copied if it
+                              is not aligned to the engine's memory_align.
+                              NULL for DISCARD and empty requests */
+    /* error: 0; -EROFS (C9); -EINVAL (bad range; a secure discard that is not
+     * whole blocks); -EOPNOTSUPP (discard or secure discard where there is
+     * none); -ENOMEM (no bounce buffer); -EIO and other -errno of the engine;
+     * -EIO in fail-stop; -ECANCELED when the client was closed before it was
      * answered: then nothing may be said to the peer. */
     void (*done)(struct coherency_request *request, int error);
     void *owner; /* the caller's */
@@ -66,7 +70,8 @@ struct coherency_environment {
     /* Ask for coherency_timer() at at_us or later; replaces the earlier wish;
      * 0: none wanted. */
     void (*set_timer)(void *context, uint64_t at_us);
-    /* The disk has fail-stopped (C8): publish and log. sentence says why. */
+    /* The disk has fail-stopped (C8): publish and log. sentence says why.
+     * Not called for start_fail_stopped. */
     void (*fail_stop)(void *context, const char *sentence);
     /* A line for the log; already rate-limited. */
     void (*warn)(void *context, const char *sentence);
@@ -112,9 +117,11 @@ int coherency_client_open(struct coherency *disk,
                           enum coherency_client_kind kind, bool read_only,
                           struct coherency_client **client);
 /* Nothing new is taken. Requests that have not reached the engine and held
- * flushes are done with -ECANCELED at once; those at the engine run to their
- * end and are done with their own result; then idle(context) is called (from
- * here or later, once) and the client is gone. */
+ * flushes are done with -ECANCELED at once; what is at the engine runs to its
+ * end, and its request is done with its own result, or with -ECANCELED if
+ * that was not its last part. Then idle(context) is called (from here or
+ * later, once; idle may be NULL) and the client is gone; idle() of the last
+ * client may close the disk. */
 void coherency_client_close(struct coherency_client *client,
                             void (*idle)(void *context), void *context);
 
@@ -152,6 +159,10 @@ enum coherency_bug {
     COHERENCY_BUG_NO_WRITE_THROUGH,     /* C8 */
     COHERENCY_BUG_BARRIER_NOT_DURABLE,  /* C6 */
     COHERENCY_BUG_IGNORE_FUA,           /* C7 */
+    COHERENCY_BUG_BARRIER_NO_GATE,      /* C6 */
+    COHERENCY_BUG_EARLY_RELEASE,        /* C4 */
+    COHERENCY_BUG_FLUSH_FAILURE_IGNORED, /* C8 */
+    COHERENCY_BUG_PART_ERROR_LOST,      /* C15: what a completion means */
     COHERENCY_BUG_COUNT
 };
 void coherency_set_bug(enum coherency_bug bug);

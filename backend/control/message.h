@@ -53,7 +53,7 @@ struct message_ready {
     uint32_t can_secure, read_only;
     uint32_t has_claim, has_event; /* which descriptors came along, in order */
     char claim[64];  /* "18:3" or "fd01:1234567": st_rdev, or st_dev:st_ino */
-    char engine[64]; /* the specification in use */
+    char engine[256]; /* the specification in use */
 };
 
 /* Latency: bucket i counts answers that took [2^(i/2), 2^((i+1)/2)) us. */
@@ -63,7 +63,8 @@ struct message_stats {
     uint64_t unsupported;    /* answered EOPNOTSUPP */
     uint64_t bytes_read, bytes_written;
     uint64_t engine_flushes, flush_failures, waited, merged;
-    uint64_t notifies_sent, events_taken, batches, responses;
+    uint64_t notifies_sent, events_taken, responses;
+    uint64_t take_batches, answer_batches; /* notifies <= answer_batches */
     uint64_t system_calls, wakeups;
     uint64_t latency[MESSAGE_LATENCY_BUCKETS]; /* READ and WRITE */
     uint64_t flush_latency[MESSAGE_LATENCY_BUCKETS];

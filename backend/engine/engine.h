@@ -68,7 +68,8 @@ struct engine_config {
 
 struct engine_stats {
     uint64_t requests[ENGINE_OP_COUNT], errors[ENGINE_OP_COUNT];
-    uint64_t system_calls; /* made by this engine */
+    uint64_t system_calls; /* made by this engine, not by the one below,
+                              for requests and their completions */
 };
 
 struct engine_ops {
@@ -86,13 +87,17 @@ struct engine_ops {
     /* Hands all that was queued to the target, in one system call where there
      * are any. */
     void (*commit)(struct engine *engine);
-    /* Calls done() of at most max completed requests; returns how many. */
+    /* Calls done() of at most max (1 or more) completed requests; returns how
+     * many. If that is max there may be more: reap again before waiting for
+     * poll_fd. Once it returns 0, poll_fd is quiet until something completes
+     * (at most it wakes once for nothing). */
     unsigned (*reap)(struct engine *engine, unsigned max);
     /* Waits for at least `least` completions or timeout_us; then reap(). May
      * return early. NULL: commit() leaves nothing to wait for. */
     void (*wait)(struct engine *engine, unsigned least, unsigned timeout_us);
     /* Readable when reap() may have work that commit() did not leave behind;
-     * acknowledged by reap() itself. -1: reap() after each commit() gets all. */
+     * acknowledged by reap() itself. -1: reap() after each commit() gets
+     * all. */
     int (*poll_fd)(struct engine *engine);
 };
 

@@ -143,16 +143,24 @@ static void front_changed(struct supervisor *supervisor, const char *number)
         vbd_set_dirty(vbd);
 }
 
+/* What follows prefix and a slash in path, or NULL. */
+static const char *skip_prefix(const char *path, const char *prefix)
+{
+    size_t length = strlen(prefix);
+
+    return strncmp(path, prefix, length) == 0 && path[length] == '/'
+               ? path + length + 1 : NULL;
+}
+
 struct vbd *backend_look(struct supervisor *supervisor, const char *path)
 {
-    size_t length = strlen(supervisor->backend_path);
+    const char *rest = skip_prefix(path, supervisor->backend_path);
     uint32_t domid, devid;
-    const char *rest;
     struct vbd *vbd;
 
-    if (strncmp(path, supervisor->backend_path, length) != 0 ||
-        path[length] != '/' ||
-        !(rest = parse_component(path + length + 1, 0x7fff, &domid)) ||
+    if (!rest) /* libxl says it relative to the domain's own directory */
+        rest = skip_prefix(path, strstr(supervisor->backend_path, "backend/"));
+    if (!rest || !(rest = parse_component(rest, 0x7fff, &domid)) ||
         *rest != '/' ||
         !(rest = parse_component(rest + 1, UINT32_MAX, &devid)) || *rest)
         return NULL;

@@ -27,13 +27,13 @@ static int set_engine(struct disk_options *options, const char *value,
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "0123456789:/=.;_-";
+                                  "0123456789:/=.,;+'_-";
     size_t length = strlen(value);
 
     if (length == 0 || length >= sizeof options->engine ||
         strspn(value, allowed) != length)
         return expect(reason, size, "an engine specification such as aio or "
-                                    "delay:read=2ms/aio, at most 63 bytes");
+                                    "delay:read=2ms/aio, at most 255 bytes");
     strcpy(options->engine, value);
     return 0;
 }

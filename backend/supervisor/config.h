@@ -14,7 +14,7 @@
 
 #include "common/host/log.h"
 
-enum { CONFIG_ENGINE_BYTES = 64, CONFIG_USER_BYTES = 33,
+enum { CONFIG_ENGINE_BYTES = 256, CONFIG_USER_BYTES = 33,
        CONFIG_REASON_BYTES = 512 };
 
 /* How one disk is served. */

@@ -2,7 +2,6 @@
  * Clients of the control socket. Each is in one of three states: its line is
  * being read, its request is being carried out, its reply is being written;
  * nothing else is read meanwhile, so a client costs one line and one reply. */
-#define _GNU_SOURCE /* accept4() */
 #include "backend/supervisor/control.h"
 
 #include <assert.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * vbdd, the supervisor: the control plane of all disks of a host. */
-#define _GNU_SOURCE /* pipe2() */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -45,13 +45,39 @@ static int set_option(struct target *target, char *option, char *reason,
 }
 
 /* The path is what follows the options: from the first '/' that stands at the
- * beginning or after a comma. It may hold commas itself. */
+ * beginning or after a comma, outside double quotes. It may hold commas
+ * itself. */
 static const char *find_path(const char *params)
 {
-    for (const char *at = params; *at; at++)
-        if (*at == '/' && (at == params || at[-1] == ','))
+    bool is_quoted = false;
+
+    for (const char *at = params; *at; at++) {
+        if (*at == '"')
+            is_quoted = !is_quoted;
+        if (*at == '/' && !is_quoted && (at == params || at[-1] == ','))
             return at;
+    }
     return NULL;
+}
+
+/* Cuts the next option off, up to a comma outside double quotes, and takes the
+ * quotes away. NULL at the end. */
+static char *take_option(char **rest)
+{
+    char *option = *rest, *from = option, *to = option;
+    bool is_quoted = false;
+
+    if (!*option)
+        return NULL;
+    for (; *from && (is_quoted || *from != ','); from++) {
+        if (*from == '"')
+            is_quoted = !is_quoted;
+        else
+            *to++ = *from;
+    }
+    *rest = *from ? from + 1 : from;
+    *to = '\0';
+    return option;
 }
 
 int target_parse(struct target *target, const struct config *config,
@@ -75,7 +101,7 @@ int target_parse(struct target *target, const struct config *config,
     target->options = *config_find(config, path);
     error = set_mode(target, mode && *mode ? mode : "w", reason, reason_size);
     snprintf(options, sizeof options, "%.*s", (int)(path - params), params);
-    while (!error && (option = strsep(&rest, ",")) && (*option || rest))
+    while (!error && (option = take_option(&rest)))
         error = set_option(target, option, reason, reason_size);
     return error;
 }

@@ -17,7 +17,8 @@ struct target {
     bool is_writable, is_shared; /* mode: r, w, w! */
 };
 
-/* Reads "[NAME=VALUE,]...PATH" and a mode (r, w, w!; NULL or "" is w) into
+/* Reads "[NAME=VALUE,]...PATH" (a VALUE with commas in it goes between double
+ * quotes) and a mode (r, w, w!; NULL or "" is w) into
  * target, options starting from the configuration; "mode=" among the options
  * overrides mode. 0 or -EINVAL with a sentence. */
 int target_parse(struct target *target, const struct config *config,

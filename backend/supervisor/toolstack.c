@@ -249,8 +249,9 @@ static bool print_params(struct operation *operation, json_t *options,
     json_object_foreach(options, name, value) {
         const char *text = json_string_value(value);
 
-        fits = fits && text && add(operation, name) && add(operation, "=") &&
-               add(operation, text) && add(operation, ",");
+        fits = fits && text && !strchr(text, '"') && add(operation, name) &&
+               add(operation, "=\"") && add(operation, text) &&
+               add(operation, "\",");
     }
     operation->mode = mode[0] == 'w' ? "w" : "r";
     return fits && add(operation, target);
@@ -293,7 +294,7 @@ void command_attach(struct client *client, json_t *request)
     }
     if (!print_params(operation, options, mode, target)) {
         finish(operation, -E2BIG, "target and options are too long, or an "
-                                  "option is not a string");
+                                  "option is not a string without \"");
         return;
     }
     error = judge(operation, reason, sizeof reason);

@@ -1,1 +1,12 @@
 # SPDX-License-Identifier: MIT
+# Whole programs on the local platform.
+FUNC_TESTS = \
+	%D%/a-disk-from-end-to-end.sh \
+	%D%/bad-targets.sh \
+	%D%/a-failed-flush-is-never-a-success.sh \
+	%D%/a-dead-worker-takes-no-other-disk-along.sh \
+	%D%/two-hundred-disks.sh \
+	%D%/bench-counts.sh
+TESTS += $(FUNC_TESTS)
+dist_check_SCRIPTS += $(FUNC_TESTS)
+EXTRA_DIST += %D%/lib.sh

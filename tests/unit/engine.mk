@@ -1,1 +1,21 @@
 # SPDX-License-Identifier: MIT
+ENGINE_TESTS = tests/unit/engine-conformance tests/unit/engine-specification \
+	tests/unit/engine-stack tests/unit/engine-aio tests/unit/engine-faults
+check_PROGRAMS += $(ENGINE_TESTS)
+TESTS += $(ENGINE_TESTS)
+ENGINE_TEST_LIBS = libengine.a libhost.a $(AIO_LIBS)
+
+tests_unit_engine_conformance_SOURCES = %D%/engine-conformance.c \
+	%D%/engine-test.h
+tests_unit_engine_conformance_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_specification_SOURCES = %D%/engine-specification.c
+tests_unit_engine_specification_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_stack_SOURCES = %D%/engine-stack.c
+tests_unit_engine_stack_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_aio_SOURCES = %D%/engine-aio.c
+tests_unit_engine_aio_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_faults_SOURCES = %D%/engine-faults.c
+tests_unit_engine_faults_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_setup \
+	-Wl,--wrap=io_submit -Wl,--wrap=io_getevents \
+	-Wl,--wrap=eventfd_read

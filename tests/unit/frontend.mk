@@ -1,1 +1,41 @@
 # SPDX-License-Identifier: MIT
+frontend_tests = %D%/frontend-connect %D%/frontend-core %D%/frontend-order \
+	%D%/frontend-lies
+check_PROGRAMS += $(frontend_tests)
+TESTS += $(frontend_tests)
+
+check_LIBRARIES += %D%/libfrontend-fake.a
+%C%_libfrontend_fake_a_SOURCES = %D%/frontend-fake.c %D%/frontend-fake.h
+frontend_libs = %D%/libfrontend-fake.a libvbdfront.a libblkif.a
+
+%C%_frontend_connect_SOURCES = %D%/frontend-connect.c %D%/frontend-disk.h \
+	%D%/tap.h
+%C%_frontend_connect_LDADD = $(frontend_libs)
+%C%_frontend_core_SOURCES = %D%/frontend-core.c %D%/frontend-disk.h \
+	%D%/tap.h
+%C%_frontend_core_LDADD = $(frontend_libs)
+%C%_frontend_order_SOURCES = %D%/frontend-order.c %D%/frontend-disk.h \
+	%D%/tap.h
+%C%_frontend_order_LDADD = $(frontend_libs)
+%C%_frontend_lies_SOURCES = %D%/frontend-lies.c %D%/frontend-disk.h \
+	%D%/tap.h
+%C%_frontend_lies_LDADD = $(frontend_libs)
+
+# Above the local stand-in: a small back end in a process of its own.
+check_PROGRAMS += %D%/frontend-serve %D%/frontend-port-local
+TESTS += %D%/frontend-port-local
+%C%_frontend_serve_SOURCES = %D%/frontend-serve.c
+%C%_frontend_serve_CFLAGS = $(AM_CFLAGS) $(XENSTORE_CFLAGS)
+%C%_frontend_serve_LDADD = libblkif.a liblocal.a libhost.a $(XENSTORE_LIBS)
+%C%_frontend_port_local_SOURCES = %D%/frontend-port-local.c %D%/tap.h
+%C%_frontend_port_local_LDADD = libportlocal.a libvbdfront.a liblocal.a \
+	libhost.a $(XENSTORE_LIBS)
+
+# The command line tool: its parts, then the whole.
+check_PROGRAMS += %D%/frontend-parts
+dist_check_SCRIPTS += %D%/frontend-tool.sh
+TESTS += %D%/frontend-parts %D%/frontend-tool.sh
+%C%_frontend_parts_SOURCES = %D%/frontend-parts.c %D%/tap.h \
+	tools/vbdfront/options.c tools/vbdfront/vdev.c \
+	tools/vbdfront/stamp.c tools/vbdfront/histogram.c
+%C%_frontend_parts_LDADD = libhost.a

@@ -20,7 +20,6 @@
  *   liar         READY with a size that cannot be
  *   stray        an answer that nobody asked for follows READY
  *   mute         answers nothing but DETACH */
-#define _GNU_SOURCE /* accept4() */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>

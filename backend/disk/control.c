@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT
+ * The supervisor's side of a worker: its socket and its requests. A worker
+ * lives on when its supervisor has gone, and greets the next one. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backend/disk/vbd.h"
+#include "common/host/packet.h"
+
+void worker_send(struct worker *worker, struct message *message,
+                 const int *fds, unsigned nr_fds)
+{
+    if (worker->control_fd < 0)
+        return;
+    int error = packet_send(worker->control_fd, message, sizeof *message, fds,
+                            nr_fds);
+    if (error)
+        log_warning("cannot answer the supervisor: %s", strerror(-error));
+}
+
+void worker_tell(struct worker *worker, enum message_type type, uint32_t vbd,
+                 int error, const char *text)
+{
+    struct message message = { .type = type, .vbd = vbd, .error = error };
+
+    snprintf(message.text, sizeof message.text, "%s", text);
+    worker_send(worker, &message, NULL, 0);
+}
+
+static void fill_ready(struct worker *worker, struct message_ready *ready)
+{
+    const struct engine_info *info = coherency_info(worker->disk);
+
+    ready->size_bytes = info->size_bytes;
+    /* Sub-block writes are merged here (C13), so every guest may use 512. */
+    ready->sector_bytes = BLKIF_SECTOR_BYTES;
+    ready->physical_bytes = info->physical_bytes;
+    ready->can_discard = info->can_discard;
+    ready->discard_granularity_bytes = info->discard_granularity_bytes;
+    ready->discard_alignment_bytes = info->discard_alignment_bytes;
+    ready->can_secure = info->can_secure;
+    ready->read_only = worker->options->read_only || info->read_only;
+    snprintf(ready->claim, sizeof ready->claim, "%s", worker->target.key);
+    snprintf(ready->engine, sizeof ready->engine, "%s",
+             worker->options->engine);
+}
+
+static void greet(struct worker *worker)
+{
+    struct message message = { .type = MESSAGE_READY };
+    int fds[2];
+    unsigned nr_fds = 0;
+
+    fill_ready(worker, &message.ready);
+    if (worker->target.claim_fd >= 0) {
+        message.ready.has_claim = 1;
+        fds[nr_fds++] = worker->target.claim_fd;
+    }
+    message.ready.has_event = 1;
+    fds[nr_fds++] = platform_event_fd(worker->platform);
+    worker_send(worker, &message, fds, nr_fds);
+}
+
+/* What is counted in other places comes together here. */
+static void fill_stats(struct worker *worker, struct message_stats *stats)
+{
+    struct coherency_stats disk;
+    struct platform_held held;
+
+    coherency_get_stats(worker->disk, &disk);
+    platform_get_held(worker->platform, &held);
+    *stats = worker->stats;
+    stats->engine_flushes = disk.engine_flushes;
+    stats->flush_failures = disk.flush_failures;
+    stats->waited = disk.waited;
+    stats->merged = disk.merged;
+    stats->is_fail_stopped = disk.is_fail_stopped;
+    stats->system_calls += held.system_calls;
+    for (struct engine *e = worker->engine; e; e = e->next)
+        stats->system_calls += e->stats.system_calls;
+    stats->in_flight = worker->outstanding;
+    stats->bytes_in_flight = worker->budget_used;
+    stats->budget_bytes = worker->options->budget_bytes;
+}
+
+/* --- detach: drain (no vbd is left), flush, drop the cache, go ---------------- */
+
+static void detach_flushed(struct coherency_request *request, int error)
+{
+    struct worker *worker = request->owner;
+
+    worker->detach_error = error;
+    worker->detach_flushed = true;
+    worker->wants_more = true;
+}
+
+static int begin_detach(struct worker *worker, const struct message *message)
+{
+    int error;
+
+    if (worker->vbds || worker->detach_client)
+        return -EBUSY;
+    error = coherency_client_open(worker->disk, COHERENCY_CLIENT_HONEST, false,
+                                  &worker->detach_client);
+    if (error)
+        return error;
+    worker->detach_tag = message->tag;
+    worker->detach_flush = (struct coherency_request){
+        .op = COHERENCY_FLUSH, .done = detach_flushed, .owner = worker,
+    };
+    coherency_submit(worker->detach_client, &worker->detach_flush);
+    worker->wants_more = true;
+    return 0;
+}
+
+static void detach_idle(void *context)
+{
+    ((struct worker *)context)->is_finished = true;
+}
+
+void worker_finish_detach(struct worker *worker)
+{
+    struct message reply = { .type = MESSAGE_REPLY,
+                             .tag = worker->detach_tag,
+                             .error = worker->detach_error };
+    const char *step = "flush";
+    int error;
+
+    if (!worker->detach_flushed)
+        return;
+    worker->detach_flushed = false;
+    error = target_close(&worker->target, &step);
+    if (!reply.error)
+        reply.error = error;
+    if (reply.error)
+        snprintf(reply.text, sizeof reply.text,
+                 "detached, but could not %s: %s", step,
+                 strerror(-reply.error));
+    worker_send(worker, &reply, NULL, 0);
+    coherency_client_close(worker->detach_client, detach_idle, worker);
+}
+
+/* --- requests -------------------------------------------------------------------- */
+
+static int check_connect(const struct message_connect *connect)
+{
+    if (connect->nr_queues < 1 || connect->nr_queues > BLKIF_MAX_QUEUES ||
+        connect->abi >= BLKIF_ABI_COUNT)
+        return -EINVAL;
+    for (uint32_t i = 0; i < connect->nr_queues; i++)
+        if (connect->queues[i].nr_pages < 1 ||
+            connect->queues[i].nr_pages > BLKIF_MAX_RING_PAGES)
+            return -EINVAL;
+    return 0;
+}
+
+static int connect_vbd(struct worker *worker, const struct message *message,
+                       struct message *reply)
+{
+    int error = check_connect(&message->connect);
+
+    if (error || vbd_find(worker, message->vbd))
+        return error ? error : -EEXIST;
+    return vbd_connect(worker, message->vbd, &message->connect, reply->text,
+                       sizeof reply->text);
+}
+
+/* Handles one request; fills in reply unless the answer comes later. */
+static bool handle(struct worker *worker, const struct message *message,
+                   struct message *reply)
+{
+    struct vbd *vbd;
+
+    switch (message->type) {
+    case MESSAGE_CONNECT:
+        reply->error = connect_vbd(worker, message, reply);
+        return true;
+    case MESSAGE_DISCONNECT:
+        vbd = vbd_find(worker, message->vbd);
+        if (vbd && !vbd->is_closing) {
+            vbd_disconnect(vbd, message->tag);
+            return false;
+        }
+        reply->error = vbd ? -EALREADY : 0; /* was never connected: as good */
+        return true;
+    case MESSAGE_STATS:
+        fill_stats(worker, &reply->stats);
+        return true;
+    case MESSAGE_DETACH:
+        reply->error = begin_detach(worker, message);
+        return reply->error != 0;
+    default:
+        reply->error = -EINVAL;
+        return true;
+    }
+}
+
+static void hang_up(struct worker *worker)
+{
+    if (worker->control_fd < 0)
+        return;
+    ev_io_stop(worker->loop, &worker->control_watcher);
+    close(worker->control_fd);
+    worker->control_fd = -1;
+}
+
+static void on_message(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct worker *worker = watcher->data;
+    struct message message, reply;
+    int error;
+
+    (void)loop;
+    (void)events;
+    error = packet_receive(worker->control_fd, &message, sizeof message, NULL,
+                           0, NULL);
+    if (error == -EAGAIN)
+        return;
+    if (error) {
+        if (error != -EPIPE && error != -ECONNRESET)
+            log_warning("bad message from the supervisor: %s",
+                        strerror(-error));
+        hang_up(worker);
+        return;
+    }
+    reply = (struct message){ .type = MESSAGE_REPLY, .tag = message.tag,
+                              .vbd = message.vbd };
+    if (handle(worker, &message, &reply))
+        worker_send(worker, &reply, NULL, 0);
+}
+
+static void on_supervisor(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct worker *worker = watcher->data;
+    int fd = accept4(worker->options->socket_fd, NULL, NULL, SOCK_CLOEXEC);
+
+    (void)events;
+    if (fd < 0)
+        return;
+    hang_up(worker); /* a new supervisor takes over */
+    worker->control_fd = fd;
+    ev_io_init(&worker->control_watcher, on_message, fd, EV_READ);
+    worker->control_watcher.data = worker;
+    ev_io_start(loop, &worker->control_watcher);
+    greet(worker);
+}
+
+int worker_control_open(struct worker *worker)
+{
+    worker->control_fd = -1;
+    ev_io_init(&worker->listen_watcher, on_supervisor,
+               worker->options->socket_fd, EV_READ);
+    worker->listen_watcher.data = worker;
+    ev_io_start(worker->loop, &worker->listen_watcher);
+    return 0;
+}
+
+void worker_control_close(struct worker *worker)
+{
+    hang_up(worker);
+    ev_io_stop(worker->loop, &worker->listen_watcher);
+}

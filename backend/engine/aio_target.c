@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ * What the kernel says of the target behind a descriptor: its size, its
+ * blocks, what it can do. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "backend/engine/aio.h"
+
+/* The number in a sysfs file of a block device; a partition has no queue
+ * of its own, its disk's is one level up. 0 if there is none. */
+static uint64_t read_sysfs(dev_t device, const char *attribute)
+{
+    static const char *const places[] = { "", "../" };
+    unsigned long long value = 0;
+    char path[128];
+
+    for (unsigned i = 0; i < 2; i++) {
+        FILE *file;
+
+        snprintf(path, sizeof path, "/sys/dev/block/%u:%u/%s%s",
+                 major(device), minor(device), places[i], attribute);
+        file = fopen(path, "re");
+        if (!file)
+            continue;
+        if (fscanf(file, "%llu", &value) != 1)
+            value = 0;
+        fclose(file);
+        break;
+    }
+    return value;
+}
+
+/* Asked with a range that no device can take, the kernel answers EINVAL, but
+ * EOPNOTSUPP first where it cannot erase securely at all (block/ioctl.c,
+ * since Linux 5.19). */
+static bool probe_secure(int fd)
+{
+    uint64_t odd_range[2] = { 1, 1 };
+
+    return ioctl(fd, BLKSECDISCARD, odd_range) < 0 && errno == EINVAL;
+}
+
+static int probe_block(const struct engine_config *config, dev_t device,
+                       struct engine_info *info)
+{
+    unsigned physical = 0;
+    uint64_t size = 0;
+    int logical = 0;
+
+    if (ioctl(config->fd, BLKGETSIZE64, &size) < 0 ||
+        ioctl(config->fd, BLKSSZGET, &logical) < 0 ||
+        ioctl(config->fd, BLKPBSZGET, &physical) < 0)
+        return -errno;
+    info->size_bytes = size;
+    info->block_bytes = (uint32_t)logical;
+    info->memory_align = config->is_direct ? info->block_bytes : 1;
+    info->physical_bytes = physical;
+    info->flush_retry = config->is_direct;
+    info->can_discard = !config->read_only &&
+                        read_sysfs(device, "queue/discard_max_bytes") > 0;
+    info->can_secure = !config->read_only && probe_secure(config->fd);
+    info->discard_granularity_bytes =
+        (uint32_t)read_sysfs(device, "queue/discard_granularity");
+    info->discard_alignment_bytes =
+        (uint32_t)read_sysfs(device, "discard_alignment");
+    if (info->discard_alignment_bytes >= info->discard_granularity_bytes)
+        info->discard_alignment_bytes = 0; /* -1: the kernel has none to say */
+    return 0;
+}
+
+/* Where statx cannot tell: does the file take direct I/O in units of 512? */
+static uint32_t probe_direct_read(int fd)
+{
+    static char buffer[4096] __attribute__((aligned(4096)));
+
+    return pread(fd, buffer, 512, 0) < 0 && errno == EINVAL ? 4096 : 512;
+}
+
+/* Direct I/O on a file: what statx(2) says since Linux 6.1, else 4096 for
+ * memory, which every file system takes. */
+static int probe_direct_file(int fd, struct engine_info *info)
+{
+    info->memory_align = 4096;
+#ifdef STATX_DIOALIGN
+    struct statx extended;
+
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &extended) == 0 &&
+        extended.stx_mask & STATX_DIOALIGN) {
+        if (!extended.stx_dio_offset_align)
+            return -EOPNOTSUPP;
+        info->memory_align = extended.stx_dio_mem_align;
+        info->block_bytes = extended.stx_dio_offset_align;
+        return 0;
+    }
+#endif
+    info->block_bytes = probe_direct_read(fd);
+    return 0;
+}
+
+/* A hole behind the end changes nothing and shows whether there can be any. */
+static bool probe_punch(int fd, const struct stat *status)
+{
+    off_t behind = (status->st_size + 4095) / 4096 * 4096;
+
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, behind,
+                     4096) == 0;
+}
+
+static int probe_file(const struct engine_config *config,
+                      const struct stat *status, struct engine_info *info)
+{
+    int error = 0;
+
+    info->memory_align = 1;
+    info->block_bytes = 512;
+    if (config->is_direct)
+        error = probe_direct_file(config->fd, info);
+    info->size_bytes = (uint64_t)status->st_size;
+    info->physical_bytes = 4096; /* the pages and blocks of file systems */
+    info->can_discard = !config->read_only && probe_punch(config->fd, status);
+    info->discard_granularity_bytes = (uint32_t)status->st_blksize;
+    return error;
+}
+
+/* Blocks are 512 or 4096 bytes for whoever is above; the size is what is left
+ * in whole blocks. */
+static int round_blocks(const struct engine_config *config,
+                        struct engine_info *info, char *reason,
+                        unsigned reason_size)
+{
+    if (info->block_bytes > 4096)
+        return engine_explain(reason, reason_size, -EINVAL,
+                              "aio: the target has blocks of %u bytes: "
+                              "at most 4096 are possible", info->block_bytes);
+    info->block_bytes = info->block_bytes <= 512 ? 512 : 4096;
+    if (info->physical_bytes < info->block_bytes)
+        info->physical_bytes = info->block_bytes;
+    if (info->discard_granularity_bytes < info->block_bytes)
+        info->discard_granularity_bytes = info->block_bytes;
+    info->size_bytes -= info->size_bytes % info->block_bytes;
+    if (config->size_bytes > info->size_bytes ||
+        config->size_bytes % info->block_bytes)
+        return engine_explain(reason, reason_size, -EINVAL,
+                              "aio: a disk of %llu bytes: expected a multiple "
+                              "of %u, at most %llu",
+                              (unsigned long long)config->size_bytes,
+                              info->block_bytes,
+                              (unsigned long long)info->size_bytes);
+    if (config->size_bytes)
+        info->size_bytes = config->size_bytes;
+    if (!info->size_bytes)
+        return engine_explain(reason, reason_size, -EINVAL,
+                              "aio: the target is smaller than one block");
+    return 0;
+}
+
+static int check_descriptor(const struct engine_config *config,
+                            struct stat *status, char *reason,
+                            unsigned reason_size)
+{
+    int flags = fcntl(config->fd, F_GETFL), is_read_only = 0;
+
+    if (flags < 0 || fstat(config->fd, status) < 0)
+        return engine_explain(reason, reason_size, -errno,
+                              "aio: needs an open descriptor of the target");
+    if (!S_ISBLK(status->st_mode) && !S_ISREG(status->st_mode))
+        return engine_explain(reason, reason_size, -EINVAL,
+                              "aio: the target is neither a block device "
+                              "nor a regular file");
+    if (!config->read_only && (flags & O_ACCMODE) != O_RDWR)
+        return engine_explain(reason, reason_size, -EROFS,
+                              "aio: the target was opened read-only");
+    if (!config->read_only && S_ISBLK(status->st_mode) &&
+        ioctl(config->fd, BLKROGET, &is_read_only) == 0 && is_read_only)
+        return engine_explain(reason, reason_size, -EROFS,
+                              "aio: the block device is read-only");
+    return 0;
+}
+
+int aio_target_probe(const struct engine_config *config,
+                     struct engine_info *info, bool *is_block, char *reason,
+                     unsigned reason_size)
+{
+    struct stat status;
+    int error = check_descriptor(config, &status, reason, reason_size);
+
+    if (error)
+        return error;
+    *is_block = S_ISBLK(status.st_mode);
+    *info = (struct engine_info){ .max_bytes = ENGINE_MAX_BYTES,
+                                  .read_only = config->read_only };
+    error = *is_block ? probe_block(config, status.st_rdev, info)
+                      : probe_file(config, &status, info);
+    if (error == -EOPNOTSUPP)
+        return engine_explain(reason, reason_size, error, "aio: this file "
+                              "cannot be read and written directly "
+                              "(O_DIRECT)");
+    if (error)
+        return engine_explain(reason, reason_size, error,
+                              "aio: cannot get the target's size and blocks");
+    return round_blocks(config, info, reason, reason_size);
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT
+ * The life cycle of the front end. The states, and the only transitions:
+ *
+ *   CLOSED    -> CONNECTED  vbdfront_connect()
+ *   CONNECTED -> BROKEN     a response that cannot be; the back end closes
+ *   CONNECTED -> CLOSED     vbdfront_disconnect()
+ *   BROKEN    -> CLOSED     the same, also as the first step of a reconnect
+ *
+ * What is built for a connection goes in one order and back in one order:
+ * watch, ring page, its grant, event channel. */
+#include "frontend/private.h"
+
+enum {
+    RING_PAGES = 1,
+    FRONT_PAGES = (sizeof(struct vbdfront) + BLKIF_PAGE_BYTES - 1) /
+                  BLKIF_PAGE_BYTES,
+};
+static const uint64_t close_timeout_us = 5000000;
+/* The back end has nothing of ours to answer, so no event will come: somebody
+ * else must give grants back. */
+static const uint64_t starved_wait_us = 10000;
+static const uint64_t revoke_wait_us = 1000;
+
+/* --- what went wrong ----------------------------------------------------- */
+
+__attribute__((format(printf, 2, 0)))
+static void set_reason(struct vbdfront *front, const char *format,
+                       __builtin_va_list arguments)
+{
+    front_text_vformat(front->reason, sizeof front->reason, format, arguments);
+    for (char *at = front->reason; *at; at++) {
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    }
+    front->port->log(front->port->context, front->reason);
+}
+
+void front_say(struct vbdfront *front, const char *format, ...)
+{
+    __builtin_va_list arguments;
+
+    __builtin_va_start(arguments, format);
+    set_reason(front, format, arguments);
+    __builtin_va_end(arguments);
+}
+
+int front_fail(struct vbdfront *front, int error, const char *format, ...)
+{
+    __builtin_va_list arguments;
+
+    __builtin_va_start(arguments, format);
+    set_reason(front, format, arguments);
+    __builtin_va_end(arguments);
+    return error;
+}
+
+void front_break(struct vbdfront *front)
+{
+    front->state = VBDFRONT_BROKEN;
+    front_queue_fail(front);
+}
+
+/* --- open, close --------------------------------------------------------- */
+
+int vbdfront_open(const struct vbdfront_port *port, const char *node,
+                  struct vbdfront **out)
+{
+    struct vbdfront *front = port->page_alloc(port->context, FRONT_PAGES);
+
+    if (!front)
+        return -XEN_ENOMEM;
+    front->port = port;
+    if (!front_text_format(front->node, sizeof front->node, "%s", node)) {
+        vbdfront_close(front);
+        return -XEN_ENAMETOOLONG;
+    }
+    *out = front;
+    return 0;
+}
+
+void vbdfront_close(struct vbdfront *front)
+{
+    if (!front)
+        return;
+    vbdfront_disconnect(front, close_timeout_us);
+    front->port->page_free(front->port->context, front, FRONT_PAGES);
+}
+
+/* --- the ring ------------------------------------------------------------ */
+
+static int open_ring(struct vbdfront *front)
+{
+    const struct vbdfront_port *port = front->port;
+    int32_t grant, event_port;
+
+    front->ring_page = port->page_alloc(port->context, RING_PAGES);
+    if (!front->ring_page)
+        return front_fail(front, -XEN_ENOMEM,
+                          "there is no page for the ring");
+    front_ring_init(&front->ring, front->ring_page, RING_PAGES,
+                    BLKIF_ABI_NATIVE);
+    front_queue_init(front);
+    grant = front_grant(front, front->ring_page, false);
+    if (grant < 0) {
+        front_say(front, "the ring's page cannot be granted (error %u)",
+                  (unsigned)-grant);
+        goto free_page;
+    }
+    event_port = port->event_alloc(port->context, front->backend_id);
+    if (event_port < 0) {
+        front_say(front, "there is no event channel (error %u)",
+                  (unsigned)-event_port);
+        front->stats.grants_held--;
+        port->grant_end(port->context, (uint32_t)grant);
+        grant = event_port;
+        goto free_page;
+    }
+    front->ring_grant = (uint32_t)grant;
+    front->event_port = (uint32_t)event_port;
+    front->info.max_segments = BLKIF_WIRE_SEGMENTS;
+    front->info.ring_slots = front->ring.slots;
+    return 0;
+
+free_page:
+    port->page_free(port->context, front->ring_page, RING_PAGES);
+    front->ring_page = NULL;
+    return grant;
+}
+
+/* A page that the peer does not give back is left alone for ever. */
+static int close_ring(struct vbdfront *front, uint64_t timeout_us)
+{
+    const struct vbdfront_port *port = front->port;
+    uint64_t start_us = port->now_us(port->context);
+    int error;
+
+    port->event_close(port->context, front->event_port);
+    while ((error = port->grant_end(port->context, front->ring_grant)) != 0 &&
+           port->now_us(port->context) - start_us < timeout_us)
+        port->wait(port->context, revoke_wait_us);
+    front->stats.grants_held--;
+    if (error) {
+        front->stats.pages_lost++;
+        front_say(front, "the back end %s still maps the ring",
+                  front->backend);
+    } else {
+        port->page_free(port->context, front->ring_page, RING_PAGES);
+    }
+    front->ring_page = NULL;
+    return error;
+}
+
+/* --- the way down -------------------------------------------------------- */
+
+/* Closing; when the back end has seen it, Closed; and only when it is Closed
+ * too, ring and data are taken back: xen-blkback and vbdd keep the ring mapped
+ * until the front end has said Closed. Each step is made whatever became of
+ * the one before. */
+static int close_down(struct vbdfront *front, uint64_t timeout_us)
+{
+    uint64_t lost = front->stats.pages_lost;
+    int error = 0;
+
+    if (front->ring_page) {
+        front_set_state(front, XENBUS_CLOSING);
+        front_wait_backend(front, FRONT_IS_GONE | FRONT_IS(CLOSING), 0,
+                           timeout_us);
+        front_set_state(front, XENBUS_CLOSED);
+        error = front_wait_backend(front, FRONT_IS_GONE, 0, timeout_us);
+        front_queue_fail(front);
+        close_ring(front, timeout_us);
+    }
+    front_forget_backend(front);
+    front->state = VBDFRONT_CLOSED;
+    return front->stats.pages_lost > lost ? -XEN_EBUSY : error;
+}
+
+int vbdfront_disconnect(struct vbdfront *front, uint64_t timeout_us)
+{
+    if (front->state == VBDFRONT_CONNECTED) {
+        front->state = VBDFRONT_CLOSED;
+        vbdfront_drain(front, timeout_us);
+    }
+    return close_down(front, timeout_us);
+}
+
+/* --- the way up ---------------------------------------------------------- */
+
+/* Linux's rule: the ring is offered to a back end that is in InitWait. One
+ * that has skipped it (blkif.h allows that) is as good. */
+static int offer_ring(struct vbdfront *front, uint64_t timeout_us)
+{
+    int error = front_start_anew(front, timeout_us);
+
+    if (!error)
+        error = front_wait_backend(front,
+                                   FRONT_IS(INIT_WAIT) |
+                                       FRONT_IS(INITIALISED) |
+                                       FRONT_IS(CONNECTED),
+                                   0, timeout_us);
+    if (!error)
+        error = open_ring(front);
+    if (!error)
+        error = front_publish_ring(front);
+    if (!error)
+        error = front_set_state(front, XENBUS_INITIALISED);
+    return error;
+}
+
+static int accept_disk(struct vbdfront *front, uint64_t timeout_us)
+{
+    int error = front_wait_backend(front, FRONT_IS(CONNECTED),
+                                   FRONT_IS_GONE | FRONT_IS(CLOSING),
+                                   timeout_us);
+
+    if (!error)
+        error = front_read_disk(front);
+    if (!error)
+        error = front_set_state(front, XENBUS_CONNECTED);
+    return error;
+}
+
+int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us)
+{
+    int error;
+
+    if (front->state == VBDFRONT_CONNECTED)
+        return front_fail(front, -XEN_EISCONN, "%s is connected already",
+                          front->node);
+    if (front->state == VBDFRONT_BROKEN)
+        vbdfront_disconnect(front, timeout_us);
+    front->info = (struct vbdfront_info){ 0 };
+    error = front_find_backend(front);
+    if (!error)
+        error = offer_ring(front, timeout_us);
+    if (!error)
+        error = accept_disk(front, timeout_us);
+    if (error) {
+        char reason[FRONT_REASON_BYTES];
+
+        __builtin_memcpy(reason, front->reason, sizeof reason);
+        close_down(front, timeout_us);
+        __builtin_memcpy(front->reason, reason, sizeof reason);
+        return error;
+    }
+    front->reason[0] = '\0';
+    front->state = VBDFRONT_CONNECTED;
+    return 0;
+}
+
+/* --- in between ---------------------------------------------------------- */
+
+/* A back end says Connected once more after a resize. */
+static void look_at_backend(struct vbdfront *front)
+{
+    const struct vbdfront_port *port = front->port;
+    uint64_t events = port->store_events(port->context);
+    enum xenbus_state state;
+
+    if (events == front->store_events_seen)
+        return;
+    front->store_events_seen = events;
+    state = front_backend_state(front);
+    if (state == XENBUS_CONNECTED) {
+        front_read_size(front);
+    } else if ((FRONT_IS_GONE | FRONT_IS(CLOSING)) & (1u << state)) {
+        front_say(front, "the back end %s went to %s", front->backend,
+                  xenbus_state_text(state));
+        front_break(front);
+    }
+}
+
+unsigned vbdfront_poll(struct vbdfront *front)
+{
+    uint64_t completed = front->nr_completed;
+
+    if (front->ring_page && front->state != VBDFRONT_BROKEN)
+        front_queue_run(front);
+    if (front->state == VBDFRONT_CONNECTED)
+        look_at_backend(front);
+    return (unsigned)(front->nr_completed - completed);
+}
+
+static void sleep_for_answers(struct vbdfront *front, uint64_t timeout_us)
+{
+    const struct vbdfront_port *port = front->port;
+
+    if (front->nr_on_ring == 0 && timeout_us > starved_wait_us)
+        timeout_us = starved_wait_us;
+    port->wait(port->context, timeout_us);
+}
+
+int vbdfront_drain(struct vbdfront *front, uint64_t timeout_us)
+{
+    const struct vbdfront_port *port = front->port;
+    uint64_t start_us = port->now_us(port->context), waited_us;
+
+    for (;;) {
+        vbdfront_poll(front);
+        if (front->nr_in_flight == 0)
+            return 0;
+        waited_us = port->now_us(port->context) - start_us;
+        if (waited_us >= timeout_us)
+            return -XEN_ETIMEDOUT;
+        sleep_for_answers(front, timeout_us - waited_us);
+    }
+}
+
+static void store_result(struct vbdfront_io *io, int error)
+{
+    int *result = io->owner;
+
+    *result = error;
+}
+
+int vbdfront_do(struct vbdfront *front, enum vbdfront_op op, unsigned flags,
+                uint64_t sector, uint32_t nr_sectors, void *data)
+{
+    enum { UNANSWERED = 1 };
+    int result = UNANSWERED;
+    struct vbdfront_io io = {
+        .op = op, .flags = flags, .sector = sector, .nr_sectors = nr_sectors,
+        .data = data, .done = store_result, .owner = &result,
+    };
+
+    vbdfront_submit(front, &io);
+    while (result == UNANSWERED) {
+        vbdfront_poll(front);
+        if (result == UNANSWERED)
+            sleep_for_answers(front, close_timeout_us);
+    }
+    return result;
+}
+
+/* --- questions ----------------------------------------------------------- */
+
+enum vbdfront_state vbdfront_state(const struct vbdfront *front)
+{
+    return front->state;
+}
+
+const struct vbdfront_info *vbdfront_info(const struct vbdfront *front)
+{
+    return &front->info;
+}
+
+const char *vbdfront_reason(const struct vbdfront *front)
+{
+    return front->reason;
+}
+
+unsigned vbdfront_in_flight(const struct vbdfront *front)
+{
+    return front->nr_in_flight;
+}
+
+void vbdfront_get_stats(const struct vbdfront *front,
+                        struct vbdfront_stats *stats)
+{
+    *stats = front->stats;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * The page allocator: a flag for each page. Front ends allocate seldom and
+ * keep what they have, so first fit is good enough. */
+#include "frontend/port-local/pages.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAGE_BYTES = 4096 };
+
+int pages_init(struct pages *pages, void *memory, uint32_t nr_pages,
+               uint32_t first)
+{
+    *pages = (struct pages){ .memory = memory, .nr_pages = nr_pages,
+                             .first = first };
+    pages->is_used = calloc(nr_pages, sizeof *pages->is_used);
+    return pages->is_used ? 0 : -ENOMEM;
+}
+
+void pages_deinit(struct pages *pages)
+{
+    free(pages->is_used);
+}
+
+/* The length of the free run at start, at most nr. */
+static uint32_t free_run(const struct pages *pages, uint32_t start,
+                         uint32_t nr)
+{
+    uint32_t run = 0;
+
+    while (run < nr && start + run < pages->nr_pages &&
+           !pages->is_used[start + run])
+        run++;
+    return run;
+}
+
+void *pages_alloc(struct pages *pages, uint32_t nr)
+{
+    uint32_t start = pages->first, run;
+    uint8_t *memory;
+
+    while ((run = free_run(pages, start, nr)) < nr) {
+        start += run + 1;
+        if (start >= pages->nr_pages)
+            return NULL;
+    }
+    memory = pages->memory + (size_t)start * PAGE_BYTES;
+    memset(&pages->is_used[start], true, nr);
+    memset(memory, 0, (size_t)nr * PAGE_BYTES);
+    return memory;
+}
+
+void pages_free(struct pages *pages, void *start, uint32_t nr)
+{
+    size_t first = (size_t)((uint8_t *)start - pages->memory) / PAGE_BYTES;
+
+    for (uint32_t i = 0; i < nr; i++) {
+        assert(pages->is_used[first + i]);
+        pages->is_used[first + i] = false;
+    }
+}

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# In dom0: vbdd serves a PVH Linux guest through an ordinary xl line.
+set -u
+vbdd --foreground >/tmp/vbdd.log 2>&1 &
+vbdd=$!
+for i in $(seq 50); do vbdctl ping >/dev/null 2>&1 && break; sleep 0.1; done
+cat > /tmp/guest.cfg <<EOF
+name = "guest"
+type = "pvh"
+kernel = "/lab/vmlinuz"
+ramdisk = "/lab/guest.cpio.gz"
+extra = "console=hvc0 loglevel=6"
+memory = 256
+vcpus = 1
+disk = ["vdev=xvda,format=raw,access=rw,backendtype=phy,script=block-vbdd,target=/dev/vda"]
+EOF
+xl create /tmp/guest.cfg && echo "LAB: created"
+for i in $(seq 100); do
+  grep -q 'GUEST: exit' /var/log/xen/console/guest-guest.log 2>/dev/null && break
+  sleep 1
+done
+sed 's/^/GUESTLOG: /' /var/log/xen/console/guest-guest.log
+vbdctl list
+vbdctl stats
+xenstore-ls /local/domain/0/backend/vbd | sed 's/^/STORE: /'
+sleep 2
+xl destroy guest 2>/dev/null
+for i in $(seq 50); do [ -z "$(vbdctl --json list | grep '"pid"')" ] && break; sleep 0.2; done
+echo "LAB: disks after the guest is gone: $(vbdctl list | grep -c /dev/vda)"
+xl list | sed 's/^/LAB: xl list: /'
+e2fsck -f -n /dev/vda && echo "LAB: e2fsck clean"
+kill $vbdd
+wait $vbdd
+echo "LAB: vbdd ended with $?"
+sed 's/^/VBDDLOG: /' /tmp/vbdd.log

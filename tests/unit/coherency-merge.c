@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT
+ * Claim: what the engine cannot take as it is, is merged, copied or taken
+ * apart, and nobody can tell. Source: DESIGN.md C13, C15. Mechanism: bytes on
+ * a disk of 4096-byte blocks whose engine is moved by hand; posix_memalign()
+ * is made to fail. */
+#include <stddef.h>
+
+#include "tests/unit/coherency-hand.h"
+
+enum { B = 4096 };
+
+static struct hand hand;
+static struct coherency_client *a, *b;
+static unsigned failing_allocations;
+
+int __real_posix_memalign(void **memory, size_t align, size_t size);
+int __wrap_posix_memalign(void **memory, size_t align, size_t size);
+
+int __wrap_posix_memalign(void **memory, size_t align, size_t size)
+{
+    if (failing_allocations > 0) {
+        failing_allocations--;
+        return ENOMEM;
+    }
+    return __real_posix_memalign(memory, align, size);
+}
+
+static void blocks_of_4096(uint32_t max_bytes)
+{
+    unsigned i;
+
+    hand_prepare(&hand, B);
+    hand.engine.info.max_bytes = max_bytes;
+    hand_start(&hand);
+    a = hand_ring(&hand);
+    b = hand_ring(&hand);
+    for (i = 0; i < HAND_BYTES; i++)
+        hand.memory[i] = 'o';
+}
+
+static void finish(void)
+{
+    hand_finish_all(&hand);
+    coherency_client_close(a, NULL, NULL);
+    coherency_client_close(b, NULL, NULL);
+    hand_close(&hand);
+}
+
+/* The disk is `fill` in [from, to) and old everywhere else. */
+static bool only_this_is_new(unsigned from, unsigned to, char fill)
+{
+    unsigned i;
+
+    for (i = 0; i < HAND_BYTES; i++)
+        if (hand.memory[i] != (i >= from && i < to ? fill : 'o'))
+            return false;
+    return true;
+}
+
+static void check_every_misfit(void)
+{
+    unsigned first, count, max_blocks, tried = 0;
+
+    for (max_blocks = 1; max_blocks <= 4; max_blocks *= 2) {
+        for (first = 0; first < 10; first++) {
+            for (count = 1; count < 40; count++) {
+                struct ask *write, *read;
+
+                blocks_of_4096(max_blocks * B);
+                write = ask_write(&hand, a, first * 512, count * 512, 'n');
+                hand_finish_all(&hand);
+                read = ask_read(&hand, a, first * 512, count * 512);
+                hand_finish_all(&hand);
+                tried +=
+                    ask_got(write, 0) && ask_got(read, 0) &&
+                    only_this_is_new(first * 512, (first + count) * 512, 'n') &&
+                    memcmp(read->memory, write->memory, count * 512) == 0;
+                finish();
+            }
+        }
+    }
+    CHECK_EQ(tried, 3 * 10 * 39);
+}
+
+static void check_neighbours(void)
+{
+    struct ask *left, *right;
+
+    blocks_of_4096(1 << 20);
+    left = ask_write(&hand, a, 0, 512, 'l');
+    right = ask_write(&hand, b, 512, 512, 'r');
+    CHECK_EQ(hand.count, 1); /* one merge after the other */
+    hand_finish_all(&hand);
+    CHECK(ask_got(left, 0) && ask_got(right, 0));
+    CHECK(hand.memory[0] == 'l' && hand.memory[511] == 'l');
+    CHECK(hand.memory[512] == 'r' && hand.memory[1023] == 'r');
+    CHECK_EQ(hand.memory[1024], 'o');
+    CHECK_EQ(hand_stats(&hand).merged, 2);
+    CHECK_EQ(hand_stats(&hand).bytes_written, 1024);
+    finish();
+}
+
+static void check_edges_only(void)
+{
+    blocks_of_4096(1 << 20);
+    ask_write(&hand, a, 512, 4 * B, 'w'); /* half of 0 and of 4 */
+    CHECK(hand.count == 1 && hand.at_engine[0]->length_bytes == B);
+    hand_finish(&hand, ENGINE_READ, 0, 0);
+    CHECK(hand.count == 1 && hand.at_engine[0]->length_bytes == B);
+    hand_finish(&hand, ENGINE_READ, 4 * B, 0);
+    CHECK(hand.count == 1 && hand.at_engine[0]->length_bytes == 5 * B);
+    hand_finish(&hand, ENGINE_WRITE, 0, 0);
+    CHECK_EQ(hand.count, 0);
+    finish();
+}
+
+static void check_whole_blocks_are_not_touched(void)
+{
+    struct ask *ask;
+
+    blocks_of_4096(1 << 20);
+    ask = ask_write(&hand, a, B, 2 * B, 'w');
+    CHECK(hand.at_engine[0]->data == ask->request.data);
+    ask = ask_read(&hand, a, 4 * B, B);
+    CHECK(hand.at_engine[1]->data == ask->request.data);
+    CHECK_EQ(hand_stats(&hand).merged, 0);
+    finish();
+}
+
+static void check_misaligned_data(void)
+{
+    struct ask *ask;
+
+    blocks_of_4096(1 << 20);
+    ask = ask_make(&hand, COHERENCY_WRITE, B, B, 8);
+    memset(ask->request.data, 'm', B);
+    ask_send(a, ask);
+    CHECK_EQ((uintptr_t)hand.at_engine[0]->data % 512, 0);
+    hand_finish_all(&hand);
+    CHECK(ask_got(ask, 0) && only_this_is_new(B, 2 * B, 'm'));
+    CHECK_EQ(hand_stats(&hand).merged, 0);
+    ask = ask_send(a, ask_make(&hand, COHERENCY_READ, B, B, 8));
+    hand_finish_all(&hand);
+    CHECK(ask_got(ask, 0) && ask->memory[7] == 0 && ask->memory[8] == 'm' &&
+          ask->memory[8 + B - 1] == 'm' && ask->memory[8 + B] == 0);
+    finish();
+}
+
+static void check_barrier_merges(void)
+{
+    struct ask *barrier;
+
+    blocks_of_4096(1 << 20);
+    barrier = ask_put(&hand, a, COHERENCY_BARRIER, 512, 512, 'b');
+    hand_finish_flush(&hand, 0);
+    hand_finish(&hand, ENGINE_READ, 0, 0);
+    CHECK_EQ(hand.at_engine[0]->flags, ENGINE_FUA);
+    hand_finish(&hand, ENGINE_WRITE, 0, 0);
+    CHECK(ask_got(barrier, 0) && only_this_is_new(512, 1024, 'b'));
+    finish();
+}
+
+static void check_failing_edge(void)
+{
+    struct ask *write, *next;
+
+    blocks_of_4096(1 << 20);
+    write = ask_write(&hand, a, 512, 512, 'w');
+    next = ask_write(&hand, b, 0, 512, 'n');
+    hand_finish(&hand, ENGINE_READ, 0, -EIO);
+    CHECK(ask_got(write, -EIO));
+    hand_finish_all(&hand);
+    CHECK(ask_got(next, 0) && only_this_is_new(0, 512, 'n'));
+    finish();
+}
+
+static void check_parts(void)
+{
+    struct ask *write, *read;
+
+    blocks_of_4096(2 * B);
+    write = ask_write(&hand, a, 0, 5 * B, 'w');
+    CHECK(hand.count == 1 && hand.at_engine[0]->length_bytes == 2 * B);
+    hand_finish(&hand, ENGINE_WRITE, 0, 0);
+    hand_finish(&hand, ENGINE_WRITE, 2 * B, 0);
+    CHECK(hand.count == 1 && hand.at_engine[0]->length_bytes == B);
+    CHECK(ask_is_open(write));
+    hand_finish(&hand, ENGINE_WRITE, 4 * B, 0);
+    CHECK(ask_got(write, 0) && only_this_is_new(0, 5 * B, 'w'));
+    read = ask_read(&hand, a, 0, 6 * B);
+    hand_finish_all(&hand);
+    CHECK(read->memory[5 * B - 1] == 'w' && read->memory[5 * B] == 'o');
+    finish();
+}
+
+static void check_first_error_wins(void)
+{
+    struct ask *write;
+
+    blocks_of_4096(2 * B);
+    write = ask_write(&hand, a, 0, 6 * B, 'w');
+    hand_finish(&hand, ENGINE_WRITE, 0, 0);
+    hand_finish(&hand, ENGINE_WRITE, 2 * B, -ENOSPC);
+    CHECK(ask_got(write, -ENOSPC));
+    CHECK_EQ(hand.count, 0);
+    CHECK_EQ(hand_stats(&hand).bytes_written, 0);
+    CHECK_EQ(hand_stats(&hand).errors[COHERENCY_WRITE], 1);
+    finish();
+}
+
+static void check_no_memory(void)
+{
+    struct ask *write, *barrier, *other;
+
+    blocks_of_4096(1 << 20);
+    failing_allocations = 1;
+    write = ask_write(&hand, a, 512, 512, 'w');
+    other = ask_write(&hand, b, 512, 512, 'x');
+    CHECK(ask_got(write, -ENOMEM));
+    hand_finish_all(&hand);
+    CHECK(ask_got(other, 0) && only_this_is_new(512, 1024, 'x'));
+
+    failing_allocations = 1;
+    barrier = ask_put(&hand, a, COHERENCY_BARRIER, 512, 512, 'b');
+    hand_finish_flush(&hand, 0);
+    CHECK(ask_is_open(barrier)); /* C8: not before one more flush */
+    CHECK(coherency_client_is_write_through(a));
+    hand_finish_flush(&hand, 0);
+    CHECK(ask_got(barrier, -ENOMEM));
+    finish();
+}
+
+int main(void)
+{
+    TEST("C13: every misfit in blocks and parts reads back, and only that "
+         "changes",
+         check_every_misfit);
+    TEST("C13: a sub-block write keeps its neighbour's bytes under a "
+         "concurrent neighbour write",
+         check_neighbours);
+    TEST("C13: only blocks that a write covers but half are read",
+         check_edges_only);
+    TEST("whole blocks in aligned memory are not copied",
+         check_whole_blocks_are_not_touched);
+    TEST("data that the engine cannot take is copied", check_misaligned_data);
+    TEST("C6, C13: the data of a barrier is merged and durable",
+         check_barrier_merges);
+    TEST("C13: a write whose block cannot be read fails and frees the block",
+         check_failing_edge);
+    TEST("C15: a request larger than the engine takes goes in parts",
+         check_parts);
+    TEST("C15: the first error of a part is the request's, and the last part",
+         check_first_error_wins);
+    TEST("no memory for a copy fails that request alone", check_no_memory);
+    return tap_done();
+}

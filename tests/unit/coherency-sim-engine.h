@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ * A simulated engine with a volatile cache: completes in any order, fails now
+ * and then, and can be asked what a crash at this moment would leave. It
+ * remembers of each block every version since the last durable one; after a
+ * crash a block holds any of its versions, or what a write that is still
+ * under way brings. */
+#ifndef VBDD_TESTS_COHERENCY_SIM_ENGINE_H
+#define VBDD_TESTS_COHERENCY_SIM_ENGINE_H
+
+#include "backend/engine/engine.h"
+
+enum {
+    SECTOR_BYTES = 512,
+    SIM_SECTORS = 256,
+    SIM_BLOCK_SECTORS_MOST = 8,
+    SIM_VERSIONS = 32,
+    SIM_PENDING = 512,
+};
+static const uint64_t sim_garbage = UINT64_MAX - 1;
+
+struct sim_version {
+    uint64_t serial; /* when it was completed */
+    uint64_t names[SIM_BLOCK_SECTORS_MOST];
+};
+
+struct sim_block {
+    unsigned count; /* versions[0] is durable, the last is what reads see */
+    struct sim_version versions[SIM_VERSIONS];
+};
+
+struct sim_engine {
+    struct engine engine; /* first: engine_submit() gets this */
+    uint64_t random, serial, flush_serial;
+    uint64_t now_us, sick_until_us; /* flushes fail until then */
+    int sick_errno;
+    bool is_calm; /* nothing fails any more */
+    unsigned pending_count;
+    struct engine_request *pending[SIM_PENDING];
+    struct sim_block blocks[SIM_SECTORS];
+};
+
+/* info is filled in; every sector holds name 0. */
+void sim_engine_open(struct sim_engine *sim);
+/* Ends one of the pending requests, whichever. */
+void sim_engine_complete(struct sim_engine *sim);
+void sim_engine_crash(struct sim_engine *sim, uint64_t names[SIM_SECTORS]);
+unsigned sim_block_sectors(const struct sim_engine *sim);
+
+uint64_t sim_random(struct sim_engine *sim, uint64_t below);
+bool sim_chance(struct sim_engine *sim, unsigned in_thousand);
+
+/* What is in a sector: the name of the write, where it belongs, the name. */
+void sector_fill(char *sector, uint64_t name, uint64_t place);
+/* Its name; sim_garbage if that is not what is in it. */
+uint64_t sector_name(const char *sector, uint64_t place);
+
+#endif
