@@ -552,7 +552,10 @@ void vbd_evaluate(struct vbd *vbd)
     if (is_waiting_for_worker(vbd))
         return; /* the answer makes it dirty */
     error = read_back(vbd, &back);
-    if (error && error != -ENOENT) {
+    if (error && error != -ENOENT && !vbd->supervisor->is_stopping) {
+        log_limited(&vbd->limit, LOG_LEVEL_ERROR,
+                    "%s: its nodes cannot be read: %s", vbd->name,
+                    strerror(-error));
         backend_retry(vbd);
         return;
     }
