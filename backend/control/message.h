@@ -38,6 +38,7 @@ struct message_connect {
     uint32_t domid;
     uint32_t abi;         /* enum blkif_abi */
     uint32_t read_only;
+    uint32_t has_discard, has_secure; /* as advertised to this front end */
     uint32_t nr_queues;
     struct {
         uint32_t event_port;

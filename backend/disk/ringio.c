@@ -22,9 +22,10 @@ enum {
     REQUEST_BYTES = BLKIF_WIRE_SEGMENTS * BLKIF_PAGE_BYTES,
 };
 
-static size_t data_bytes(const struct ring_request *r)
+/* What the request is about; a DISCARD carries no data. */
+static uint64_t range_bytes(const struct ring_request *r)
 {
-    return (size_t)r->io.nr_sectors * BLKIF_SECTOR_BYTES;
+    return r->io.nr_sectors * BLKIF_SECTOR_BYTES;
 }
 
 static bool is_flush_kind(uint8_t operation)
@@ -150,8 +151,9 @@ static void start(struct ring_request *r)
     }
     r->request = (struct coherency_request){
         .op = coherency_op_of(r->io.operation),
+        .flags = r->io.is_secure ? COHERENCY_SECURE : 0,
         .offset_bytes = r->io.sector * BLKIF_SECTOR_BYTES,
-        .length_bytes = data_bytes(r),
+        .length_bytes = range_bytes(r),
         .data = r->data,
         .done = coherency_done,
         .owner = r,
@@ -163,10 +165,10 @@ static int take_buffer(struct worker *worker, struct ring_request *r)
 {
     if (r->io.nr_segments == 0)
         return 0;
-    r->data = pool_alloc(&worker->pool, data_bytes(r));
+    r->data = pool_alloc(&worker->pool, range_bytes(r));
     if (!r->data)
         return -ENOMEM;
-    worker->budget_used += data_bytes(r);
+    worker->budget_used += range_bytes(r);
     if (!ev_is_active(&worker->trim_timer))
         ev_timer_again(worker->loop, &worker->trim_timer);
     return 0;
@@ -268,9 +270,9 @@ static void count(struct worker *worker, const struct ring_request *r,
     if (status == BLKIF_RSP_ERROR)
         stats->errors[operation]++;
     if (status == BLKIF_RSP_OKAY && operation == BLKIF_OP_READ)
-        stats->bytes_read += data_bytes(r);
-    else if (status == BLKIF_RSP_OKAY)
-        stats->bytes_written += data_bytes(r);
+        stats->bytes_read += range_bytes(r);
+    else if (status == BLKIF_RSP_OKAY && r->data)
+        stats->bytes_written += range_bytes(r);
     if (is_flush_kind(operation))
         latency_add(stats->flush_latency, took_us);
     else
@@ -292,8 +294,8 @@ static void answer(struct worker *worker, struct ring_request *r,
         count(worker, r, status, now_us);
     }
     if (r->data) {
-        pool_free(&worker->pool, r->data, data_bytes(r));
-        worker->budget_used -= data_bytes(r);
+        pool_free(&worker->pool, r->data, range_bytes(r));
+        worker->budget_used -= range_bytes(r);
     }
     worker->outstanding--;
     ring_request_free(r);

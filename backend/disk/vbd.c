@@ -66,6 +66,7 @@ static int queue_open(struct queue *queue, uint32_t abi,
 
 /* What this vbd may ask for; what the supervisor advertised. */
 static struct blkif_limits limits_of(const struct worker *worker,
+                                     const struct message_connect *connect,
                                      bool read_only)
 {
     const struct engine_info *info = coherency_info(worker->disk);
@@ -76,6 +77,8 @@ static struct blkif_limits limits_of(const struct worker *worker,
         .read_only = read_only,
         .has_barrier = true,
         .has_flush = true,
+        .has_discard = connect->has_discard && info->can_discard,
+        .has_secure = connect->has_secure && info->can_secure,
     };
 }
 
@@ -93,7 +96,7 @@ int vbd_connect(struct worker *worker, uint32_t number,
     vbd->worker = worker;
     vbd->number = number;
     vbd->domid = connect->domid;
-    vbd->limits = limits_of(worker, read_only);
+    vbd->limits = limits_of(worker, connect, read_only);
     for (unsigned i = 0; i < connect->nr_queues; i++) {
         struct queue *queue = &vbd->queues[vbd->nr_queues++];
 

@@ -31,7 +31,7 @@ struct rig {
     struct message told;  /* the last message of the worker's own accord */
     unsigned nr_told;
     uint32_t tag;
-    char target[128];
+    bool has_discard;     /* what later connects advertise */
 };
 
 /* One guest with one vbd, number 1. */
@@ -166,6 +166,7 @@ static inline int rig_connect(struct rig *rig, struct rig_guest *guest,
     guest->ring_gref = (uint32_t)gref;
     message.connect = (struct message_connect){
         .domid = domid, .abi = guest->abi, .nr_queues = 1,
+        .has_discard = rig->has_discard,
         .queues = { { .event_port = guest->port, .nr_pages = 1,
                       .grefs = { guest->ring_gref } } } };
     message = rig_ask(rig, message);

@@ -364,6 +364,7 @@ static void check_unfollowed_disconnect(void)
     open_front();
     CHECK_EQ(vbdfront_connect(front, SECOND), 0);
     world.backend = NULL;
+    world.has_ring = false; /* it let go, and says nothing */
     CHECK_EQ(vbdfront_disconnect(front, SECOND), -ETIMEDOUT);
     CHECK_EQ(vbdfront_state(front), VBDFRONT_CLOSED);
     CHECK_EQ(fake_front_state(&world), XENBUS_CLOSED);
@@ -398,7 +399,7 @@ static unsigned busy_waits;
 static void lets_go_late(struct fake *fake)
 {
     fake_live(fake);
-    if (fake_front_state(fake) == XENBUS_CLOSING && ++busy_waits == 20)
+    if (fake_front_state(fake) == XENBUS_CLOSED && ++busy_waits == 20)
         fake->grants[8].is_busy = false;
 }
 

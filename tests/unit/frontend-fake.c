@@ -76,7 +76,9 @@ static int grant_end(void *context, uint32_t gref)
         violation(fake, "a grant was taken back twice");
         return 0;
     }
-    if (fake->grants[gref].is_busy)
+    /* a back end keeps the ring until the front end has said Closed */
+    if (fake->grants[gref].is_busy ||
+        (fake->has_ring && fake->grants[gref].page == fake->ring.shared))
         return -EBUSY;
     fake->grants[gref].page = NULL;
     fake->grants_used--;
@@ -296,7 +298,6 @@ void fake_follow_states(struct fake *fake)
         fake_attach_ring(fake);
         fake_set_backend_state(fake, XENBUS_CONNECTED);
     } else if (front == XENBUS_CLOSING && ours == XENBUS_CONNECTED) {
-        fake->has_ring = false;
         fake_set_backend_state(fake, XENBUS_CLOSING);
     } else if (front == XENBUS_CLOSED && ours != XENBUS_CLOSED) {
         fake->has_ring = false;
