@@ -17,6 +17,8 @@
  * evaluation several round trips to xenstored. */
 enum { MAX_EVENTS = 1000, MAX_EVALUATIONS = 16 };
 static const double RETRY_SECONDS = 1.0;
+/* libxenstore's descriptor does not tell that xenstored has gone. */
+static const double PULSE_SECONDS = 2.0;
 
 static const char token_backend[] = "backend", token_domains[] = "domains",
                   token_front[] = "front ";
@@ -25,7 +27,9 @@ struct backend {
     struct supervisor *supervisor;
     ev_io events;
     ev_timer work, retry; /* work: as soon as the loop comes round */
+    ev_timer pulse;
     bool are_domains_dirty;
+    bool is_store_lost;
 };
 
 void backend_wake(struct supervisor *supervisor)
@@ -189,6 +193,18 @@ static void take_event(struct backend *backend, const char *path,
         front_changed(backend->supervisor, token + strlen(token_front));
 }
 
+/* The guests' rings do not need the store: what is connected is served on. */
+static void store_lost(struct backend *backend, int error)
+{
+    if (backend->is_store_lost)
+        return;
+    backend->is_store_lost = true;
+    ev_io_stop(backend->supervisor->loop, &backend->events);
+    ev_timer_stop(backend->supervisor->loop, &backend->pulse);
+    log_error("the XenStore has gone (%s): nothing can be attached, closed or "
+              "detached any more", strerror(-error));
+}
+
 /* libxenstore may hold events without its descriptor being readable, so a
  * pass that did not take them all asks for another. */
 static void take_events(struct backend *backend)
@@ -197,8 +213,13 @@ static void take_events(struct backend *backend)
     struct supervisor *supervisor = backend->supervisor;
 
     for (unsigned i = 0; i < MAX_EVENTS; i++) {
-        if (store_next_event(supervisor->store, path, token) < 0)
+        int error = store_next_event(supervisor->store, path, token);
+
+        if (error) {
+            if (error != -EAGAIN)
+                store_lost(backend, error);
             return;
+        }
         take_event(backend, path, token);
     }
     backend_wake(supervisor);
@@ -300,7 +321,9 @@ int backend_start(struct supervisor *supervisor)
     ev_timer_init(&backend->retry, on_retry, RETRY_SECONDS, 0.);
     ev_io_init(&backend->events, on_events, store_fd(supervisor->store),
                EV_READ);
-    backend->work.data = backend->retry.data = backend->events.data = backend;
+    ev_timer_init(&backend->pulse, on_work, PULSE_SECONDS, PULSE_SECONDS);
+    backend->work.data = backend->retry.data = backend;
+    backend->events.data = backend->pulse.data = backend;
     find_ourselves(supervisor);
     /* The first event of each watch comes by itself and makes the scan. */
     error = store_watch(supervisor->store, supervisor->backend_path,
@@ -316,6 +339,7 @@ int backend_start(struct supervisor *supervisor)
         return error;
     }
     ev_io_start(supervisor->loop, &backend->events);
+    ev_timer_start(supervisor->loop, &backend->pulse);
     return 0;
 }
 
@@ -328,6 +352,7 @@ void backend_stop(struct supervisor *supervisor)
     ev_io_stop(supervisor->loop, &backend->events);
     ev_timer_stop(supervisor->loop, &backend->work);
     ev_timer_stop(supervisor->loop, &backend->retry);
+    ev_timer_stop(supervisor->loop, &backend->pulse);
     free(backend);
     supervisor->backend = NULL;
 }

@@ -139,8 +139,7 @@ static void remove_and_finish(struct operation *operation, int error,
     operation->error = error;
     snprintf(operation->reason, sizeof operation->reason, "%s", sentence);
     operation->waiter.done = removed;
-    vbd_await_release(vbd, &operation->waiter);
-    vbd_set_dirty(vbd);
+    vbd_await_end(vbd, &operation->waiter);
 }
 
 /* --- attach --------------------------------------------------------------- */

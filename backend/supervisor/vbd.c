@@ -83,6 +83,7 @@ struct vbd *vbd_new(struct supervisor *supervisor, uint32_t domid,
              vdev_print(devid, vdev));
     LIST_INIT(&vbd->attaching);
     LIST_INIT(&vbd->releasing);
+    LIST_INIT(&vbd->vanishing);
     TAILQ_INSERT_TAIL(&supervisor->vbds, vbd, link);
     vbd_set_dirty(vbd);
     return vbd;
@@ -116,6 +117,7 @@ static void forget(struct vbd *vbd)
     TAILQ_REMOVE(&supervisor->vbds, vbd, link);
     if (was_known)
         log_info("%s: gone", vbd->name);
+    waiters_finish(&vbd->vanishing, 0, "");
     free(vbd);
     if (was_known && !supervisor->is_stopping)
         vbd_new(supervisor, domid, devid);
@@ -550,7 +552,10 @@ void vbd_evaluate(struct vbd *vbd)
     if (is_waiting_for_worker(vbd))
         return; /* the answer makes it dirty */
     error = read_back(vbd, &back);
-    if (error && error != -ENOENT) {
+    if (error && error != -ENOENT && !vbd->supervisor->is_stopping) {
+        log_limited(&vbd->limit, LOG_LEVEL_ERROR,
+                    "%s: its nodes cannot be read: %s", vbd->name,
+                    strerror(-error));
         backend_retry(vbd);
         return;
     }
@@ -582,4 +587,10 @@ void vbd_await_release(struct vbd *vbd, struct waiter *waiter)
 {
     if (waiter)
         LIST_INSERT_HEAD(&vbd->releasing, waiter, link);
+}
+
+void vbd_await_end(struct vbd *vbd, struct waiter *waiter)
+{
+    LIST_INSERT_HEAD(&vbd->vanishing, waiter, link);
+    vbd_set_dirty(vbd);
 }

@@ -53,6 +53,7 @@ struct vbd {
     bool is_shared;            /* mode w! */
     struct waiters attaching;  /* told when the disk is ready, or is not */
     struct waiters releasing;  /* told when it is off its disk */
+    struct waiters vanishing;  /* told when it is freed */
 
     char error[MESSAGE_TEXT_BYTES]; /* as published; "" when none */
     struct log_limit limit;    /* for what its guest can cause */
@@ -78,6 +79,8 @@ void vbd_release(struct vbd *vbd, struct waiter *waiter);
 /* Only tells the waiter, once the toolstack and the front end have closed the
  * vbd and it is off its disk. */
 void vbd_await_release(struct vbd *vbd, struct waiter *waiter);
+/* The same once its node has been found deleted and nothing is left of it. */
+void vbd_await_end(struct vbd *vbd, struct waiter *waiter);
 
 /* From its disk: the worker says that its ring broke the protocol. */
 void vbd_broken(struct vbd *vbd, const char *text);

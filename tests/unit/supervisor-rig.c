@@ -173,6 +173,12 @@ void rig_kill_vbdd(void)
     reap(&daemon_pid);
 }
 
+void rig_kill_hypervisor(void)
+{
+    kill(hypervisor, SIGKILL);
+    reap(&hypervisor);
+}
+
 void rig_end(void)
 {
     char command[128];
@@ -181,7 +187,8 @@ void rig_end(void)
         rig_stop_vbdd();
     xs_close(rig_xs);
     rig_xs = NULL;
-    kill(hypervisor, SIGTERM);
+    if (hypervisor > 0)
+        kill(hypervisor, SIGTERM);
     reap(&hypervisor);
     json_decref(last_reply);
     last_reply = NULL;

@@ -25,6 +25,7 @@ void rig_kill_vbdd(void);
 /* Starts vbdd again in the same place; arguments: more of them, or NULL. */
 void rig_start_vbdd(void);
 void rig_start_vbdd_for_xen(void); /* without --local */
+void rig_kill_hypervisor(void); /* and the store with it: last of all */
 /* The rest; removes rig_dir. */
 void rig_end(void);
 const char *rig_builddir(void);

@@ -521,6 +521,24 @@ static void check_stop(void)
     CHECK(access(rig_path("state/disks/1"), F_OK) < 0);
 }
 
+/* Without a store nothing can be said, but everything can be given back. */
+static void check_lost_store(void)
+{
+    struct rig_device device = rig_device(60, "xvda", "lost");
+
+    rig_start_vbdd();
+    CHECK(rig_ok(rig_attach(&device, "w", "ok")));
+    rig_publish(&device, "4");
+    CHECK(rig_back_is(&device, "4"));
+    rig_kill_hypervisor();
+    CHECK(rig_await_text(rig_path("vbdd.log"), "the XenStore has gone"));
+    CHECK(rig_vbd("60/xvda") != NULL);
+    CHECK_EQ(rig_count_text(device.log, "DISCONNECT"), 0);
+    CHECK_EQ(rig_stop_vbdd(), 0);
+    CHECK_EQ(rig_count_text(device.log, "DISCONNECT"), 1);
+    CHECK_EQ(rig_count_text(device.log, "END"), 1);
+}
+
 int main(void)
 {
     srand((unsigned)tap_seed());
@@ -557,6 +575,8 @@ int main(void)
     TEST("a vbdd that was killed is followed by one that cleans up",
          check_resume);
     TEST("a vbdd that is told to end leaves nothing behind", check_stop);
+    TEST("a vbdd that has lost its store serves on, and ends in order",
+         check_lost_store);
     rig_end();
     return tap_done();
 }

@@ -28,6 +28,8 @@ static void check_good(void)
         { "mode=r,/dev/vg/a", "w", "/dev/vg/a", "aio", false, false },
         { "engine=delay:read=2ms/aio,buffered=yes,/a,b=c,/d", "w",
           "/a,b=c,/d", "delay:read=2ms/aio", true, false },
+        { "engine=\"error:flush=EIO,retry=yes/aio\",mode=r,/a", "w", "/a",
+          "error:flush=EIO,retry=yes/aio", false, false },
         { "/with,engine=null", "w", "/with,engine=null", "aio", true,
           false },
     };
@@ -53,6 +55,7 @@ static void check_bad(void)
         { "relative/path", "w", "target is 'relative/path'" },
         { "engine=null", "w", "target is 'engine=null'" },
         { "engine=null,", "w", "target is" },
+        { "engine=\"null,/a", "w", "target is" },
         { "/a", "rw", "mode is 'rw'" },
         { "/a", "W", "mode is 'W'" },
         { "mode=,/a", "w", "mode is ''" },
