@@ -39,6 +39,7 @@ struct worker {
     struct target target;
     struct engine *engine;
     struct coherency *disk;
+    struct coherency_environment environment; /* the disk borrows it */
     struct pool pool;
     struct vbd *vbds;
 
