@@ -259,7 +259,7 @@ static int publish(struct vbd *vbd)
              ready->size_bytes / BLKIF_SECTOR_BYTES);
     snprintf(sector, sizeof sector, "%" PRIu32, ready->sector_bytes);
     snprintf(physical, sizeof physical, "%" PRIu32, ready->physical_bytes);
-    if (may_discard(vbd, ready)) {
+    if (vbd->has_discard) {
         snprintf(granularity, sizeof granularity, "%" PRIu32,
                  ready->discard_granularity_bytes);
         snprintf(alignment, sizeof alignment, "%" PRIu32,
@@ -351,6 +351,11 @@ static void connect(struct vbd *vbd)
         return;
     request.connect.domid = vbd->domid;
     request.connect.read_only = !vbd->is_writable;
+    /* What is advertised is what is served: decided once, here. */
+    vbd->has_discard = may_discard(vbd, &vbd->disk->ready);
+    request.connect.has_discard = vbd->has_discard;
+    request.connect.has_secure = vbd->has_discard &&
+                                 vbd->disk->ready.can_secure;
     if (front_read_ring(vbd->supervisor->store, vbd->frontend,
                         &request.connect, reason) < 0) {
         fail(vbd, reason);

@@ -51,6 +51,7 @@ struct vbd {
     TAILQ_ENTRY(vbd) disk_link;
     bool is_writable;
     bool is_shared;            /* mode w! */
+    bool has_discard;          /* advertised at the last connect */
     struct waiters attaching;  /* told when the disk is ready, or is not */
     struct waiters releasing;  /* told when it is off its disk */
     struct waiters vanishing;  /* told when it is freed */
