@@ -3,8 +3,7 @@
 noinst_LIBRARIES += libsupervisor.a
 libsupervisor_a_SOURCES = %D%/config.c %D%/config.h %D%/front.c %D%/front.h \
 	%D%/percentile.c %D%/percentile.h %D%/target.c %D%/target.h \
-	%D%/text.c %D%/text.h %D%/units.c %D%/units.h \
-	%D%/vdev.c %D%/vdev.h
+	%D%/text.c %D%/text.h %D%/units.c %D%/units.h
 libsupervisor_a_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
 
 sbin_PROGRAMS += vbdd

@@ -6,7 +6,7 @@
 
 #include "backend/supervisor/command.h"
 #include "backend/supervisor/disk.h"
-#include "backend/supervisor/vdev.h"
+#include "common/host/vdev.h"
 
 static const char *mode_text(const struct vbd *vbd)
 {

@@ -13,8 +13,8 @@
 #include "backend/supervisor/command.h"
 #include "backend/supervisor/disk.h"
 #include "backend/supervisor/hotplug.h"
-#include "backend/supervisor/vdev.h"
 #include "common/host/log.h"
+#include "common/host/vdev.h"
 
 enum { MAX_DOMID = 0x7fef, REASON_BYTES = 512 };
 

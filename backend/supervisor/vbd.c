@@ -20,8 +20,8 @@
 #include "backend/supervisor/front.h"
 #include "backend/supervisor/hotplug.h"
 #include "backend/supervisor/text.h"
-#include "backend/supervisor/vdev.h"
 #include "common/host/log.h"
+#include "common/host/vdev.h"
 
 /* A front end that skipped states takes two steps at once; no sequence of
  * states needs more than this. */

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What every hosted program needs and no library has: log, packets with fds.
+# What every hosted program needs and no library has: log, packets with fds, the names of virtual disks.
 noinst_LIBRARIES += libhost.a
-libhost_a_SOURCES = %D%/log.c %D%/log.h %D%/packet.c %D%/packet.h
+libhost_a_SOURCES = %D%/log.c %D%/log.h %D%/packet.c %D%/packet.h \
+	%D%/vdev.c %D%/vdev.h

@@ -2,7 +2,7 @@
 # The supervisor. supervisor-rig.c runs the real vbdd, on the stand-in, with
 # workers that move no data.
 supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
-	%D%/supervisor-target %D%/supervisor-vdev %D%/supervisor-states \
+	%D%/supervisor-target %D%/host-vdev %D%/supervisor-states \
 	%D%/supervisor-disks %D%/supervisor-control
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
@@ -29,8 +29,8 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_front_LDADD = libsupervisor.a libblkif.a
 %C%_supervisor_target_SOURCES = %D%/supervisor-target.c %D%/tap.h
 %C%_supervisor_target_LDADD = libsupervisor.a libhost.a $(INIH_LIBS)
-%C%_supervisor_vdev_SOURCES = %D%/supervisor-vdev.c %D%/tap.h
-%C%_supervisor_vdev_LDADD = libsupervisor.a
+%C%_host_vdev_SOURCES = %D%/host-vdev.c %D%/tap.h
+%C%_host_vdev_LDADD = libhost.a
 
 dist_check_SCRIPTS += tests/func/vbdctl.sh
 TESTS += tests/func/vbdctl.sh

@@ -9,57 +9,6 @@
 #include "tools/vbdfront/histogram.h"
 #include "tools/vbdfront/stamp.h"
 
-/* --- vdev --------------------------------------------------------------- */
-
-static void is_vdev(const char *name, uint32_t want)
-{
-    uint32_t got = 0;
-
-    if (!CHECK(vdev_parse(name, &got)) || !CHECK_EQ(got, want))
-        NOTE("%s", name);
-}
-
-static void is_no_vdev(const char *name)
-{
-    uint32_t got;
-
-    if (!CHECK(!vdev_parse(name, &got)))
-        NOTE("%s", name);
-}
-
-static void check_vdev_names(void)
-{
-    is_vdev("xvda", 51712);
-    is_vdev("xvdb", 51728);
-    is_vdev("xvda1", 51713);
-    is_vdev("xvdp15", 51712 + 255);
-    is_vdev("xvdq", 1 << 28 | 16 << 8);
-    is_vdev("xvdz", 1 << 28 | 25 << 8);
-    is_vdev("xvdaa", 1 << 28 | 26 << 8);
-    is_vdev("xvda16", 1 << 28 | 16);
-    is_vdev("hda", 768);
-    is_vdev("hdb", 832);
-    is_vdev("hdc", 5632);
-    is_vdev("hdd3", 5632 + 64 + 3);
-    is_vdev("sda", 2048);
-    is_vdev("sdb1", 2065);
-    is_vdev("51712", 51712);
-    is_vdev("0", 0);
-    is_vdev("4294967295", UINT32_MAX);
-}
-
-static void check_vdev_garbage(void)
-{
-    static const char *const bad[] = {
-        "", "xvd", "xvd1", "xvdA", "xvda0", "xvda01", "xvda256", "xvda1x",
-        "xvdzzzzz", "hde", "hda64", "sdq", "sda16", "vda", "-1", "007",
-        "4294967296", "99999999999999999999999", "1 ",
-    };
-
-    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
-        is_no_vdev(bad[i]);
-}
-
 /* --- options ------------------------------------------------------------ */
 
 static bool flag;
@@ -214,8 +163,6 @@ static void check_histogram_edges(void)
 
 int main(void)
 {
-    TEST("disks have libxl's numbers", check_vdev_names);
-    TEST("what is no disk's name is refused", check_vdev_garbage);
     TEST("options are taken out of the words", check_options);
     TEST("options that make no sense are refused", check_bad_options);
     TEST("a stamp knows its sector, its seed and every byte", check_stamps);

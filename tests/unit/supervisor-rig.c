@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "tests/unit/tap.h"
-#include "backend/supervisor/vdev.h"
+#include "common/host/vdev.h"
 
 enum { PATIENCE_MS = 60000, STEP_MS = 2 };
 

@@ -58,12 +58,6 @@ void options_print(const struct option *options, FILE *to);
 bool options_check_words(const char *command, const char *words, int argc,
                          int min, int max);
 
-/* --- vdev.c -------------------------------------------------------------- */
-
-/* The number of a virtual disk by its name, as libxl has it (vbd-interface.7):
- * xvda, xvdb1, hda, sdc2 or the number itself. False when it is none. */
-bool vdev_parse(const char *name, uint32_t *vdev);
-
 /* --- disk.c -------------------------------------------------------------- */
 
 /* Makes the domain, waits for the device and connects. EXIT_... */

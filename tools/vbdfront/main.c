@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/host/vdev.h"
 #include "config.h"
 
 static bool wants_help, wants_version;
@@ -66,7 +67,7 @@ static int run(const struct command *command, int argc, char **argv)
         log_error("--local is missing: there is no other way to a disk yet");
         return EXIT_USAGE;
     }
-    if (!vdev_parse(cli.vdev_name, &cli.vdev)) {
+    if (vdev_parse(cli.vdev_name, &cli.vdev) < 0) {
         log_error("--vdev is \"%s\", expected xvda, hda, sda or a number",
                   cli.vdev_name);
         return EXIT_USAGE;

@@ -3,8 +3,8 @@
  * Source: docs/misc/vbd-interface.txt of Xen. */
 #include <stdio.h>
 
+#include "common/host/vdev.h"
 #include "tests/unit/tap.h"
-#include "backend/supervisor/vdev.h"
 
 static void check_both_ways(void)
 {

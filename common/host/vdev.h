@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Names of virtual disks (xvda, hda, sda1) and their numbers, as libxl and
  * docs/misc/vbd-interface.txt of Xen have them. Pure. */
-#ifndef VBDD_SUPERVISOR_VDEV_H
-#define VBDD_SUPERVISOR_VDEV_H
+#ifndef VBDD_HOST_VDEV_H
+#define VBDD_HOST_VDEV_H
 
 #include <stdint.h>
 

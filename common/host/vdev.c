@@ -5,7 +5,7 @@
  *   sd     8 << 8 | disk << 4 | partition      disk, partition < 16
  *   hd     3 << 8 | disk << 6 | partition      hda, hdb; partition < 64
  *         22 << 8 | (disk - 2) << 6 | partition  hdc, hdd */
-#include "backend/supervisor/vdev.h"
+#include "common/host/vdev.h"
 
 #include <errno.h>
 #include <inttypes.h>
