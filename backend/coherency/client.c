@@ -117,18 +117,19 @@ void coherency_client_close(struct coherency_client *client,
 }
 
 /* A flush at the engine may have outlived those that wanted it; the disk must
- * not be closed under it, so no client is idle until it is over. */
+ * not be closed under it, so the last client is not idle until it is over.
+ * Others do not wait: there might always be a next flush. */
 static void clients_take_idle(struct coherency *disk, struct list *idle)
 {
     struct list *link, *after;
 
-    if (disk->flush.is_at_engine)
-        return;
     LIST_EACH_SAFE(link, after, &disk->clients)
     {
         struct coherency_client *client =
             LIST_ITEM(link, struct coherency_client, link);
 
+        if (disk->flush.is_at_engine && list_is_single(&disk->clients))
+            return;
         if (client->is_closing && list_is_empty(&client->requests)) {
             list_append(idle, link);
             disk->closing_clients--;

@@ -33,6 +33,12 @@ static inline bool list_is_empty(const struct list *list)
     return list->next == list;
 }
 
+/* One link, and no more. */
+static inline bool list_is_single(const struct list *list)
+{
+    return !list_is_empty(list) && list->next == list->previous;
+}
+
 static inline void list_remove(struct list *link)
 {
     link->previous->next = link->next;

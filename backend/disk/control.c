@@ -97,6 +97,25 @@ static void detach_flushed(struct coherency_request *request, int error)
     worker->wants_more = true;
 }
 
+static void submit_detach_flush(struct worker *worker)
+{
+    worker->detach_flush = (struct coherency_request){
+        .op = COHERENCY_FLUSH, .done = detach_flushed, .owner = worker,
+    };
+    coherency_submit(worker->detach_client, &worker->detach_flush);
+    worker->wants_more = true;
+}
+
+/* As an honest client we are told of a failure that is still being retried;
+ * the disk itself has not given up before it fail-stops (C8, C12). */
+static bool flush_may_yet_succeed(const struct worker *worker)
+{
+    struct coherency_stats stats;
+
+    coherency_get_stats(worker->disk, &stats);
+    return !stats.is_fail_stopped;
+}
+
 static int begin_detach(struct worker *worker, const struct message *message)
 {
     int error;
@@ -108,11 +127,7 @@ static int begin_detach(struct worker *worker, const struct message *message)
     if (error)
         return error;
     worker->detach_tag = message->tag;
-    worker->detach_flush = (struct coherency_request){
-        .op = COHERENCY_FLUSH, .done = detach_flushed, .owner = worker,
-    };
-    coherency_submit(worker->detach_client, &worker->detach_flush);
-    worker->wants_more = true;
+    submit_detach_flush(worker);
     return 0;
 }
 
@@ -132,6 +147,10 @@ void worker_finish_detach(struct worker *worker)
     if (!worker->detach_flushed)
         return;
     worker->detach_flushed = false;
+    if (worker->detach_error && flush_may_yet_succeed(worker)) {
+        submit_detach_flush(worker);
+        return;
+    }
     error = target_close(&worker->target, &step);
     if (!reply.error)
         reply.error = error;

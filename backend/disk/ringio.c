@@ -192,6 +192,7 @@ static struct ring_request *accept_request(struct queue *queue,
         r->io = (struct blkif_io){ .operation = wire->operation,
                                    .id = wire->id };
         r->error = blkif_error_from_status(blkif_refusal_status(refusal));
+        r->is_unsupported = r->error == -EOPNOTSUPP;
         log_limited(&worker->guest_log, LOG_LEVEL_WARNING,
                     "domain %u: request refused (operation %u, sector %llu): "
                     "%s", vbd->domid, wire->operation,
@@ -205,8 +206,7 @@ static struct ring_request *accept_request(struct queue *queue,
     return r;
 }
 
-/* How many may be taken without going over the budget, whatever they are. */
-static unsigned affordable(const struct worker *worker)
+unsigned worker_affordable(const struct worker *worker)
 {
     uint64_t left = worker->options->budget_bytes - worker->budget_used;
 
@@ -229,7 +229,7 @@ unsigned queue_take(struct queue *queue)
 
     if (queue->vbd->is_broken || queue->vbd->is_closing)
         return 0;
-    nr = back_ring_take(&queue->ring, wire, affordable(worker));
+    nr = back_ring_take(&queue->ring, wire, worker_affordable(worker));
     if (nr < 0)
         vbd_break(queue->vbd, "request producer index is further ahead than "
                               "the ring is long");
@@ -285,6 +285,13 @@ static void answer(struct worker *worker, struct ring_request *r,
 {
     struct queue *queue = r->queue;
 
+    /* An engine may say ECANCELED or EOPNOTSUPP on its own; to Linux the
+     * latter, in answer to a FLUSH or BARRIER, is a success (C8). What we do
+     * not offer was refused before it got here, and what we do offer fails. */
+    if (r->error == -ECANCELED && !queue->vbd->is_closing)
+        r->error = -EIO;
+    if (r->error == -EOPNOTSUPP && !r->is_unsupported)
+        r->error = -EIO;
     if (r->error != -ECANCELED) {
         int16_t status = blkif_status_from_error(r->error);
 

@@ -76,6 +76,23 @@ static int check_same(struct opening *o)
     return 0;
 }
 
+enum { LOCK_TRIES = 60, LOCK_PAUSE_US = 50 * 1000 };
+
+/* udev holds a shared lock on a block device for as long as it looks at it
+ * (systemd.io/BLOCK_DEVICE_LOCKING), and it looks whenever a writer has closed
+ * it: a detach followed by an attach. Whoever has it for longer uses it. */
+static int lock(const struct target *t)
+{
+    int how = (t->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB;
+
+    for (unsigned i = 0; flock(t->claim_fd, how) < 0; i++) {
+        if (errno != EWOULDBLOCK || !t->is_block || i == LOCK_TRIES)
+            return -errno;
+        usleep(LOCK_PAUSE_US);
+    }
+    return 0;
+}
+
 static int claim(struct opening *o)
 {
     struct target *t = o->target;
@@ -93,7 +110,7 @@ static int claim(struct opening *o)
                       "r", strerror(errno));
     if (t->claim_fd < 0)
         return refuse(o, -errno, "cannot be opened: %s", strerror(errno));
-    if (flock(t->claim_fd, (t->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0)
+    if (lock(t) < 0)
         return refuse(o, -EBUSY, "is locked by another process (flock); see "
                       "lslocks");
     return check_same(o);

@@ -17,6 +17,7 @@ struct ring_request {
     void *data;                /* pool buffer or NULL; io.nr_sectors */
     uint64_t taken_us;
     int error;                 /* the outcome, once done */
+    bool is_unsupported;       /* refused because there is no such operation */
     bool is_refused;           /* error was decided before the flush that C8
                                   wants in front of a failed FLUSH's answer */
 };
@@ -60,6 +61,10 @@ void vbd_finish_disconnects(struct worker *worker);
 void vbd_break(struct vbd *vbd, const char *how);
 
 /* ringio.c */
+
+/* How many requests may be taken without going over the budget, whatever they
+ * ask for. */
+unsigned worker_affordable(const struct worker *worker);
 
 /* Takes and starts at most a bounded number of requests; returns how many. */
 unsigned queue_take(struct queue *queue);

@@ -152,7 +152,10 @@ static int start(struct aio *aio, unsigned depth, bool use_ring, char *reason,
     if (!aio->batch || !aio->stash || aio->event_fd < 0)
         return engine_explain(reason, reason_size, -ENOMEM,
                               "aio: no memory or descriptor left");
-    aio->engine.info.can_fua = !aio->engine.info.read_only && probe_fua(aio);
+    /* Buffered, the flag's fdatasync could be told of another write's lost
+     * pages, and the flush that should be told would then succeed (C8). */
+    aio->engine.info.can_fua = !aio->engine.info.read_only &&
+                               aio->is_direct && probe_fua(aio);
     if (use_ring)
         aio->ring = aio_ring_of(aio->context);
     return 0;

@@ -45,6 +45,12 @@ void backend_retry(struct vbd *vbd)
     struct supervisor *supervisor = vbd->supervisor;
 
     vbd->is_write_failed = true;
+    /* What has failed because the store is lost will not be mended by time.
+     * (A one-shot timer must be set again: it has no delay left.) */
+    if (supervisor->backend->is_store_lost ||
+        ev_is_active(&supervisor->backend->retry))
+        return;
+    ev_timer_set(&supervisor->backend->retry, RETRY_SECONDS, 0.);
     ev_timer_start(supervisor->loop, &supervisor->backend->retry);
 }
 

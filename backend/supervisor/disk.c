@@ -284,6 +284,8 @@ static void detached(void *context, const struct message *reply)
                    : "the worker died before it had drained and flushed");
     log_error("disk %" PRIu32 ": %s was not left in order: %s", disk->number,
               disk->target.path, disk->why);
+    if (reply)
+        worker_kill(disk->worker); /* it has done what it could */
 }
 
 /* The last vbd has gone. May free the disk. */

@@ -108,8 +108,14 @@ static int read_target(struct vbd *vbd, struct target *target, char *reason,
                  vbd->name, strerror(-error));
         return error;
     }
-    store_read_in(supervisor->store, vbd->path, "mode", mode, sizeof mode,
-                  NULL);
+    /* Without a mode nothing is writable by accident (C9). */
+    error = store_read_in(supervisor->store, vbd->path, "mode", mode,
+                          sizeof mode, NULL);
+    if (error) {
+        snprintf(reason, size, "%s: its mode node cannot be read: %s",
+                 vbd->name, strerror(-error));
+        return error;
+    }
     error = target_parse(target, &supervisor->config, params, mode, reason,
                          size);
     return error ? error : target_identify(target, reason, size);

@@ -158,7 +158,12 @@ int store_make_dir(struct store *store, const char *path, uint32_t owner,
 
 bool store_domain_is_alive(struct store *store, uint32_t domid)
 {
-    return xs_is_domain_introduced(store->handle, domid);
+    bool is_alive;
+
+    errno = 0;
+    is_alive = xs_is_domain_introduced(store->handle, domid);
+    /* A store that cannot answer has not said that the domain is dead. */
+    return is_alive || (errno != 0 && errno != ENOENT);
 }
 
 int store_transact(struct store *store,

@@ -171,10 +171,15 @@ static int update_body(struct store *store, void *context)
     int error = store_read_in(store, vbd->path, "state", state, sizeof state,
                               &length);
 
+    enum xenbus_state now;
+
     if (error)
         return error;
-    if (xenbus_parse_state(state, length) == XENBUS_CLOSING &&
-        vbd->state != XENBUS_CLOSING)
+    now = xenbus_parse_state(state, length);
+    if (now == XENBUS_INITIALISING && vbd->state != XENBUS_INITIALISING &&
+        vbd->state != XENBUS_UNKNOWN)
+        return -ENOENT; /* another node by the same name: not ours to write */
+    if (now == XENBUS_CLOSING && vbd->state != XENBUS_CLOSING)
         return -ESTALE;
     for (unsigned i = 0; i < update->nr && !error; i++)
         error = store_write(store, vbd->path, update->pairs[i].name,
@@ -375,7 +380,12 @@ void vbd_broken(struct vbd *vbd, const char *text)
 void vbd_worker_lost(struct vbd *vbd)
 {
     assert(!is_waiting_for_worker(vbd));
+    struct pair pairs[MAX_PAIRS] = { { "error", vbd->error } };
+
     vbd->ring = VBD_RING_NONE;
+    snprintf(vbd->error, sizeof vbd->error, "the worker of its disk has ended; "
+             "detach and attach it again");
+    write_state(vbd, pairs, 1, vbd->state);
     vbd_set_dirty(vbd);
 }
 
@@ -408,11 +418,18 @@ static enum xenbus_state read_front(struct vbd *vbd)
     char value[STORE_VALUE_BYTES];
     unsigned length;
 
-    vbd->front = XENBUS_UNKNOWN;
-    if (!vbd->is_dead &&
-        store_read_in(vbd->supervisor->store, vbd->frontend, "state", value,
-                      sizeof value, &length) == 0)
+    int error = -ENOENT;
+
+    if (!vbd->is_dead)
+        error = store_read_in(vbd->supervisor->store, vbd->frontend, "state",
+                              value, sizeof value, &length);
+    /* A store that cannot answer has not said that the front end is gone. */
+    if (!error)
         vbd->front = xenbus_parse_state(value, length);
+    else if (error == -ENOENT)
+        vbd->front = XENBUS_UNKNOWN;
+    else
+        backend_retry(vbd);
     return vbd->front;
 }
 

@@ -118,6 +118,8 @@ int worker_call(struct worker *worker, const struct message *request,
     call->context = context;
     TAILQ_INSERT_TAIL(&worker->calls, call, link);
     send_calls(worker);
+    if (worker->socket < 0)
+        worker_kill(worker); /* it listens no more: let on_child() end this */
     if (!ev_is_active(&worker->slow)) {
         ev_timer_set(&worker->slow, SLOW_SECONDS, 0.);
         ev_timer_start(worker->loop, &worker->slow);
