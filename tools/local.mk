@@ -2,3 +2,4 @@
 # The programs for people.
 include tools/vbdctl.mk
 include tools/vbdfront.mk
+include tools/completion/local.mk

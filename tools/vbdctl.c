@@ -21,7 +21,7 @@ static const char usage[] =
     "\n"
     "  attach --domid N --vdev NAME --target PATH [--mode r|w|w!]\n"
     "         [--engine SPEC] [--option NAME=VALUE]...\n"
-    "                     attach a disk (vbdd --local only; on Xen use xl)\n"
+    "                     attach a disk, on the stand-in (on Xen use xl)\n"
     "  detach --domid N --vdev NAME [--force]\n"
     "  list               all disks and vbds\n"
     "  show DISK          one disk, by its number\n"

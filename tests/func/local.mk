@@ -2,6 +2,7 @@
 # Whole programs on the local platform.
 FUNC_TESTS = \
 	%D%/a-disk-from-end-to-end.sh \
+	%D%/readme-examples.sh \
 	%D%/bad-targets.sh \
 	%D%/a-failed-flush-is-never-a-success.sh \
 	%D%/a-dead-worker-takes-no-other-disk-along.sh \
