@@ -8,8 +8,8 @@
  * says READY (claim descriptor and event-channel descriptor passed along, if
  * there are any) or FAILED with a sentence, and exits. Then each request of
  * the supervisor (upper half) is answered by one reply with the same tag. A
- * worker ends after DETACH has been answered, never because its supervisor
- * has gone. */
+ * worker ends after DETACH has been answered, or, since nobody can take it
+ * over yet, in the same orderly way when its supervisor has gone. */
 #ifndef VBDD_CONTROL_MESSAGE_H
 #define VBDD_CONTROL_MESSAGE_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The supervisor's side of a worker: its socket and its requests. A worker
- * lives on when its supervisor has gone, and greets the next one. */
+ * The supervisor's side of a worker: its socket and its requests. There
+ * is no taking over yet: a worker whose supervisor has gone gives its rings
+ * back, drains, flushes and ends, so that the target is free (C12). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -138,12 +139,17 @@ static void detach_idle(void *context)
 
 void worker_finish_detach(struct worker *worker)
 {
+    static const struct message nobody_asked;
+
     struct message reply = { .type = MESSAGE_REPLY,
                              .tag = worker->detach_tag,
                              .error = worker->detach_error };
     const char *step = "flush";
     int error;
 
+    if (worker->is_abandoned && !worker->vbds && !worker->detach_client &&
+        begin_detach(worker, &nobody_asked))
+        worker->is_finished = true;
     if (!worker->detach_flushed)
         return;
     worker->detach_flushed = false;
@@ -226,6 +232,15 @@ static void hang_up(struct worker *worker)
     worker->control_fd = -1;
 }
 
+static void abandon(struct worker *worker)
+{
+    worker->is_abandoned = true;
+    worker->wants_more = true;
+    for (struct vbd *vbd = worker->vbds; vbd; vbd = vbd->next)
+        if (!vbd->is_closing)
+            vbd_disconnect(vbd, 0);
+}
+
 static void on_message(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct worker *worker = watcher->data;
@@ -239,10 +254,10 @@ static void on_message(struct ev_loop *loop, ev_io *watcher, int events)
     if (error == -EAGAIN)
         return;
     if (error) {
-        if (error != -EPIPE && error != -ECONNRESET)
-            log_warning("bad message from the supervisor: %s",
-                        strerror(-error));
+        log_warning("the supervisor has gone (%s): the disk is given back",
+                    strerror(-error));
         hang_up(worker);
+        abandon(worker);
         return;
     }
     reply = (struct message){ .type = MESSAGE_REPLY, .tag = message.tag,
@@ -259,7 +274,7 @@ static void on_supervisor(struct ev_loop *loop, ev_io *watcher, int events)
     (void)events;
     if (fd < 0)
         return;
-    hang_up(worker); /* a new supervisor takes over */
+    ev_io_stop(loop, watcher); /* there is one supervisor */
     worker->control_fd = fd;
     ev_io_init(&worker->control_watcher, on_message, fd, EV_READ);
     worker->control_watcher.data = worker;

@@ -54,6 +54,7 @@ struct worker {
     bool events_fired;  /* a port may have been signalled */
     bool wants_more;    /* there is work left: do not sleep */
     bool is_busy;       /* waiting for a batch has paid off lately; loop.c */
+    bool is_abandoned;  /* the supervisor has gone */
     bool is_finished;
     unsigned outstanding; /* ring requests taken and not yet answered */
     uint64_t budget_used; /* bytes */

@@ -168,6 +168,24 @@ static void check_close(void)
     finish();
 }
 
+static void check_close_beside_flushes(void)
+{
+    unsigned idle_a = 0, idle_b = 0;
+    struct ask *flush;
+
+    two_clients();
+    flush = ask_flush(&hand, b);
+    coherency_client_close(a, count_call, &idle_a);
+    CHECK_EQ(idle_a, 1);
+    coherency_client_close(b, count_call, &idle_b);
+    CHECK_EQ(idle_b, 0); /* the last one waits for what is at the engine */
+    hand_finish_flush(&hand, 0);
+    CHECK(ask_got(flush, 0) && idle_b == 1);
+    a = hand_ring(&hand);
+    b = hand_ring(&hand);
+    finish();
+}
+
 static void check_close_between_parts(void)
 {
     struct ask *write, *fua;
@@ -340,6 +358,8 @@ int main(void)
     TEST("C9: nothing is written through what is read-only", check_read_only);
     TEST("a closed client's requests end at once, or with the engine",
          check_close);
+    TEST("a closed client does not wait for the flushes of others",
+         check_close_beside_flushes);
     TEST("what would still have to be done after a close is cancelled",
          check_close_between_parts);
     TEST("the last client's idle() may close the disk",

@@ -374,6 +374,59 @@ static void check_discard(void)
     CHECK_EQ(rig_detach(&rig), 0);
 }
 
+/* Linux takes EOPNOTSUPP for a FLUSH or BARRIER as a success (C8), and no
+ * answer at all as a disk that hangs. */
+static void check_engine_refusals(void)
+{
+    static const char *const engines[] = { "error:write=EOPNOTSUPP/mem:size=1M",
+                                           "error:write=ECANCELED/mem:size=1M" };
+    static const uint8_t operations[] = { BLKIF_OP_WRITE,
+                                          BLKIF_OP_WRITE_BARRIER,
+                                          BLKIF_OP_FLUSH_DISKCACHE };
+    struct blkif_wire_request r;
+    struct rig rig;
+    struct rig_guest guest;
+
+    for (unsigned i = 0; i < 2; i++) {
+        rig_open(&rig, engines[i], no_arguments);
+        rig_guest_open(&rig, &guest, RIG_DOMID, BLKIF_ABI_NATIVE);
+        REQUIRE(rig_connect(&rig, &guest, RIG_DOMID, 1) == 0);
+        r = rig_request(&guest, BLKIF_OP_WRITE, 0, 1, true);
+        for (unsigned n = 0; n < 3; n++) {
+            r.operation = operations[n];
+            CHECK_EQ(rig_do(&guest, r), BLKIF_RSP_ERROR);
+        }
+        rig_end_grants(&guest, &r);
+        CHECK_EQ(rig_disconnect(&rig, &guest, 1), 0);
+        rig_guest_close(&guest);
+        CHECK_EQ(rig_detach(&rig), 0);
+    }
+}
+
+/* Until a new supervisor can take a worker over, one without supervisor gives
+ * its rings back, flushes and ends, so that the target is free (C12). */
+static void check_orphan(void)
+{
+    struct blkif_wire_request r;
+    struct rig rig;
+    struct rig_guest guest;
+    int status = -1;
+
+    rig_open(&rig, "delay:write=200ms/mem:size=1M", no_arguments);
+    rig_guest_open(&rig, &guest, RIG_DOMID, BLKIF_ABI_NATIVE);
+    REQUIRE(rig_connect(&rig, &guest, RIG_DOMID, 1) == 0);
+    r = rig_request(&guest, BLKIF_OP_WRITE, 0, 1, true);
+    front_ring_put(&guest.ring, &r);
+    rig_push(&guest);
+    close(rig.control);
+    CHECK_EQ(waitpid(rig.worker, &status, 0), rig.worker);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(local_grant_end(guest.local, guest.ring_gref), 0);
+    rig_end_grants(&guest, &r);
+    rig_guest_close(&guest);
+    CHECK_EQ(local_server_stop(&rig.server), 0);
+}
+
 static void check_bad_connect(void)
 {
     struct message connect = { .type = MESSAGE_CONNECT, .vbd = 1,
@@ -418,9 +471,12 @@ int main(void)
          check_write_through);
     TEST("disconnect and death with 32 requests in flight give all back",
          check_disconnect_in_flight);
+    TEST("a worker without supervisor gives all back and ends", check_orphan);
     TEST("no more bytes are in flight than the budget allows", check_budget);
     TEST("DISCARD is served where it was advertised, exactly",
          check_discard);
+    TEST("what an engine does not know is an error to the guest, not "
+         "EOPNOTSUPP", check_engine_refusals);
     TEST("a connect that cannot be is refused and leaves nothing behind",
          check_bad_connect);
     return tap_done();
