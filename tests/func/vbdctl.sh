@@ -160,7 +160,7 @@ expect 'add of what is not there' 1 'is not a back-end node' script add
 # --- the end ----------------------------------------------------------------
 kill "$(cat "$dir/pid")"
 for _ in $(seq 3000); do
-    [ ! -e "$dir/state/control" ] && break
+    kill -0 "$(cat "$dir/pid")" 2>/dev/null || break
     sleep 0.02
 done
 expect 'SIGTERM ends it' 0 'ended$' cat "$dir/vbdd.log"

@@ -452,9 +452,8 @@ static void check_hanging_attempt(void)
     hand_pass(&hand, 5 * SECOND_US);
     CHECK(ask_got(told, -EIO));
     coherency_client_close(honest, count_call, &idle);
-    CHECK_EQ(idle, 0); /* the disk must not be closed under it */
+    CHECK_EQ(idle, 1); /* nor does its end wait for the attempt */
     hand_finish_flush(&hand, 0);
-    CHECK_EQ(idle, 1);
     honest = hand_client(&hand, COHERENCY_CLIENT_HONEST);
     finish();
 }
