@@ -53,7 +53,7 @@ struct message_ready {
     uint32_t can_discard, discard_granularity_bytes, discard_alignment_bytes;
     uint32_t can_secure, read_only;
     uint32_t has_claim, has_event; /* which descriptors came along, in order */
-    char claim[64];  /* "18:3" or "fd01:1234567": st_rdev, or st_dev:st_ino */
+    char claim[64];  /* target_key() of what was opened */
     char engine[256]; /* the specification in use */
 };
 

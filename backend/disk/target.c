@@ -12,7 +12,6 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 struct opening {
@@ -46,20 +45,12 @@ static int inspect(struct opening *o)
 
     if (stat(o->path, &o->status) < 0)
         return refuse(o, -errno, "cannot be used: %s", strerror(errno));
-    if (S_ISBLK(o->status.st_mode)) {
-        t->is_block = true;
-        snprintf(t->key, sizeof t->key, "%x:%x", major(o->status.st_rdev),
-                 minor(o->status.st_rdev));
-    } else if (S_ISREG(o->status.st_mode)) {
-        snprintf(t->key, sizeof t->key, "%llx:%llu",
-                 (unsigned long long)o->status.st_dev,
-                 (unsigned long long)o->status.st_ino);
-    } else {
+    if (!target_key(&o->status, t->key))
         return refuse(o, S_ISDIR(o->status.st_mode) ? -EISDIR : -EINVAL,
                       "is %s; expected a block device or a regular file",
                       S_ISDIR(o->status.st_mode) ? "a directory"
                                                  : "neither disk nor file");
-    }
+    t->is_block = S_ISBLK(o->status.st_mode);
     return 0;
 }
 

@@ -6,11 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backend/control/key.h"
+
 struct target {
     int claim_fd; /* holds the claim: O_EXCL on a block device, flock */
     int io_fd;    /* all I/O goes through this one; O_DIRECT if is_direct */
     bool is_block, is_direct, read_only;
-    char key[64]; /* what it is, whatever name it was reached by (C1) */
+    char key[TARGET_KEY_BYTES]; /* see backend/control/key.h */
 };
 
 /* Both descriptors -1: a disk without a target (null, mem engines). */

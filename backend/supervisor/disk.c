@@ -101,10 +101,20 @@ static void refuse_all(struct disk *disk, int error, const char *sentence)
 static void on_ready(void *owner, const struct message *message)
 {
     struct disk *disk = owner;
+    char reason[MESSAGE_TEXT_BYTES];
     struct vbd *vbd;
 
     if (disk->state != DISK_STARTING)
         return; /* killed, but it said this before */
+    if (strcmp(message->ready.claim, disk->target.key) != 0) {
+        snprintf(reason, sizeof reason, "%.200s was replaced while it was "
+                 "being attached; try again", disk->target.path);
+        log_error("disk %" PRIu32 ": %s", disk->number, reason);
+        disk->state = DISK_DRAINING;
+        worker_kill(disk->worker); /* it has served nobody */
+        refuse_all(disk, -ESTALE, reason);
+        return;
+    }
     disk->state = DISK_READY;
     disk->ready = message->ready;
     log_info("disk %" PRIu32 ": %s is served by worker %d (%" PRIu64

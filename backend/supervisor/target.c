@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 static int set_mode(struct target *target, const char *mode, char *reason,
                     unsigned size)
@@ -117,14 +116,7 @@ int target_identify(struct target *target, char *reason, unsigned reason_size)
                  strerror(-error));
         return error;
     }
-    if (S_ISBLK(status.st_mode)) {
-        snprintf(target->key, sizeof target->key, "block-%x-%x",
-                 major(status.st_rdev), minor(status.st_rdev));
-    } else if (S_ISREG(status.st_mode)) {
-        snprintf(target->key, sizeof target->key, "file-%llx-%llu",
-                 (unsigned long long)status.st_dev,
-                 (unsigned long long)status.st_ino);
-    } else {
+    if (!target_key(&status, target->key)) {
         snprintf(reason, reason_size, "%.200s is neither a block device nor "
                  "a file", target->path);
         return -EINVAL;

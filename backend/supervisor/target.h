@@ -3,16 +3,14 @@
 #ifndef VBDD_SUPERVISOR_TARGET_H
 #define VBDD_SUPERVISOR_TARGET_H
 
+#include "backend/control/key.h"
 #include "backend/supervisor/config.h"
 
-enum { TARGET_PATH_BYTES = 1024, TARGET_KEY_BYTES = 40,
-       TARGET_PARAMS_BYTES = 1536 };
+enum { TARGET_PATH_BYTES = 1024, TARGET_PARAMS_BYTES = 1536 };
 
 struct target {
     char path[TARGET_PATH_BYTES];
-    char key[TARGET_KEY_BYTES]; /* of st_rdev, or st_dev and st_ino: what it
-                                   is, whatever name it was reached by; fit
-                                   for a file's name */
+    char key[TARGET_KEY_BYTES];
     struct disk_options options;
     bool is_writable, is_shared; /* mode: r, w, w! */
 };

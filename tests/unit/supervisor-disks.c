@@ -388,7 +388,7 @@ static void check_removal_while_connecting(void)
 static void check_liars(void)
 {
     static const char *const modes[] = { "garbage", "short", "twice", "stray",
-                                         "liar" };
+                                         "liar", "other-target" };
 
     for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++) {
         struct rig_device device = rig_device(5, "xvda", modes[i]);
@@ -396,6 +396,8 @@ static void check_liars(void)
 
         if (strcmp(modes[i], "liar") == 0) {
             CHECK(rig_refused(reply, "worker killed by signal 9"));
+        } else if (strcmp(modes[i], "other-target") == 0) {
+            CHECK(rig_refused(reply, "was replaced while it was being"));
         } else {
             CHECK(rig_ok(reply));
             CHECK(rig_await_disk_state(device.target, "failed"));

@@ -18,6 +18,7 @@
  *   short        a message of the wrong size follows READY
  *   twice        READY follows READY
  *   liar         READY with a size that cannot be
+ *   other-target READY with a target that was not asked for
  *   stray        an answer that nobody asked for follows READY
  *   mute         answers nothing but DETACH */
 #include <errno.h>
@@ -33,6 +34,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/control/key.h"
 #include "backend/control/message.h"
 #include "common/host/packet.h"
 
@@ -84,9 +86,14 @@ static void say_ready(void)
     struct message message = { .ready = {
         .size_bytes = 64 << 20, .sector_bytes = 512, .physical_bytes = 4096,
         .can_discard = 1, .discard_granularity_bytes = 4096,
-        .read_only = worker.is_read_only, .claim = "fake",
+        .read_only = worker.is_read_only,
     } };
+    struct stat status;
 
+    if (stat(worker.target, &status) == 0)
+        target_key(&status, message.ready.claim);
+    if (is_mode("other-target"))
+        strcpy(message.ready.claim, "file-1-1");
     if (is_mode("liar"))
         message.ready.size_bytes = 513;
     snprintf(message.ready.engine, sizeof message.ready.engine, "%s",
