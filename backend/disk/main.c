@@ -128,12 +128,12 @@ static int open_disk(struct worker *worker)
         .honest_flush_us = 5 * 1000000,
         .start_fail_stopped = worker->options->fail_stopped,
     };
-    struct coherency_environment environment = {
+
+    worker->environment = (struct coherency_environment){
         .context = worker, .now_us = now_us, .set_timer = set_timer,
         .fail_stop = fail_stop, .warn = warn,
     };
-
-    return coherency_open(worker->engine, &config, &environment,
+    return coherency_open(worker->engine, &config, &worker->environment,
                           &worker->disk);
 }
 

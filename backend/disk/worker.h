@@ -38,6 +38,7 @@ struct worker {
     struct platform *platform;
     struct target target;
     struct engine *engine;
+    struct coherency_environment environment; /* the disk borrows it */
     struct coherency *disk;
     struct pool pool;
     struct vbd *vbds;
