@@ -37,7 +37,7 @@ static bool rings_have_more(struct worker *worker)
 {
     bool more = false;
 
-    if (worker->budget_used >= worker->options->budget_bytes)
+    if (!worker_can_take(worker))
         return false;
     for (struct vbd *vbd = worker->vbds; vbd; vbd = vbd->next)
         if (!vbd->is_broken && !vbd->is_closing)

@@ -219,6 +219,11 @@ static unsigned affordable(const struct worker *worker)
     return left < TAKE_BATCH ? (unsigned)left : TAKE_BATCH;
 }
 
+bool worker_can_take(const struct worker *worker)
+{
+    return affordable(worker) > 0;
+}
+
 unsigned queue_take(struct queue *queue)
 {
     static struct blkif_wire_request wire[TAKE_BATCH];

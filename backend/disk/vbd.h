@@ -61,6 +61,8 @@ void vbd_break(struct vbd *vbd, const char *how);
 
 /* ringio.c */
 
+/* False while the byte budget has no room for one more request. */
+bool worker_can_take(const struct worker *worker);
 /* Takes and starts at most a bounded number of requests; returns how many. */
 unsigned queue_take(struct queue *queue);
 /* Answers everything in worker->completed: one grant copy, one push and at
