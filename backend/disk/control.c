@@ -88,13 +88,22 @@ static void fill_stats(struct worker *worker, struct message_stats *stats)
 
 /* --- detach: drain (no vbd is left), flush, drop the cache, go ---------------- */
 
+static void detach_idle(void *context)
+{
+    struct worker *worker = context;
+
+    worker->detach_is_idle = true;
+    worker->wants_more = true;
+}
+
+/* The answer may be that the flush went on for too long; the claim is held
+ * until it has ended all the same (C12). */
 static void detach_flushed(struct coherency_request *request, int error)
 {
     struct worker *worker = request->owner;
 
     worker->detach_error = error;
-    worker->detach_flushed = true;
-    worker->wants_more = true;
+    coherency_client_close(worker->detach_client, detach_idle, worker);
 }
 
 static int begin_detach(struct worker *worker, const struct message *message)
@@ -116,31 +125,25 @@ static int begin_detach(struct worker *worker, const struct message *message)
     return 0;
 }
 
-static void detach_idle(void *context)
-{
-    ((struct worker *)context)->is_finished = true;
-}
-
 void worker_finish_detach(struct worker *worker)
 {
     struct message reply = { .type = MESSAGE_REPLY,
-                             .tag = worker->detach_tag,
-                             .error = worker->detach_error };
-    const char *step = "flush";
-    int error;
+                             .tag = worker->detach_tag };
+    const char *step;
 
-    if (!worker->detach_flushed)
+    if (!worker->detach_is_idle)
         return;
-    worker->detach_flushed = false;
-    error = target_close(&worker->target, &step);
-    if (!reply.error)
-        reply.error = error;
+    reply.error = target_close(&worker->target, &step);
+    if (worker->detach_error) {
+        reply.error = worker->detach_error;
+        step = "flush";
+    }
     if (reply.error)
         snprintf(reply.text, sizeof reply.text,
                  "detached, but could not %s: %s", step,
                  strerror(-reply.error));
     worker_send(worker, &reply, NULL, 0);
-    coherency_client_close(worker->detach_client, detach_idle, worker);
+    worker->is_finished = true;
 }
 
 /* --- requests -------------------------------------------------------------------- */
