@@ -89,21 +89,11 @@ static void fill_stats(struct worker *worker, struct message_stats *stats)
 
 /* --- detach: drain (no vbd is left), flush, drop the cache, go ---------------- */
 
-static void detach_flushed(struct coherency_request *request, int error)
+static void detach_idle(void *context)
 {
-    struct worker *worker = request->owner;
+    struct worker *worker = context;
 
-    worker->detach_error = error;
-    worker->detach_flushed = true;
-    worker->wants_more = true;
-}
-
-static void submit_detach_flush(struct worker *worker)
-{
-    worker->detach_flush = (struct coherency_request){
-        .op = COHERENCY_FLUSH, .done = detach_flushed, .owner = worker,
-    };
-    coherency_submit(worker->detach_client, &worker->detach_flush);
+    worker->detach_is_idle = true;
     worker->wants_more = true;
 }
 
@@ -115,6 +105,29 @@ static bool flush_may_yet_succeed(const struct worker *worker)
 
     coherency_get_stats(worker->disk, &stats);
     return !stats.is_fail_stopped;
+}
+
+static void submit_detach_flush(struct worker *worker);
+
+/* The claim is held until the last flush has ended, whatever came of it. */
+static void detach_flushed(struct coherency_request *request, int error)
+{
+    struct worker *worker = request->owner;
+
+    worker->detach_error = error;
+    if (error && flush_may_yet_succeed(worker))
+        submit_detach_flush(worker);
+    else
+        coherency_client_close(worker->detach_client, detach_idle, worker);
+}
+
+static void submit_detach_flush(struct worker *worker)
+{
+    worker->detach_flush = (struct coherency_request){
+        .op = COHERENCY_FLUSH, .done = detach_flushed, .owner = worker,
+    };
+    coherency_submit(worker->detach_client, &worker->detach_flush);
+    worker->wants_more = true;
 }
 
 static int begin_detach(struct worker *worker, const struct message *message)
@@ -132,40 +145,30 @@ static int begin_detach(struct worker *worker, const struct message *message)
     return 0;
 }
 
-static void detach_idle(void *context)
-{
-    ((struct worker *)context)->is_finished = true;
-}
-
 void worker_finish_detach(struct worker *worker)
 {
     static const struct message nobody_asked;
 
     struct message reply = { .type = MESSAGE_REPLY,
-                             .tag = worker->detach_tag,
-                             .error = worker->detach_error };
-    const char *step = "flush";
-    int error;
+                             .tag = worker->detach_tag };
+    const char *step;
 
     if (worker->is_abandoned && !worker->vbds && !worker->detach_client &&
         begin_detach(worker, &nobody_asked))
         worker->is_finished = true;
-    if (!worker->detach_flushed)
+    if (!worker->detach_is_idle)
         return;
-    worker->detach_flushed = false;
-    if (worker->detach_error && flush_may_yet_succeed(worker)) {
-        submit_detach_flush(worker);
-        return;
+    reply.error = target_close(&worker->target, &step);
+    if (worker->detach_error) {
+        reply.error = worker->detach_error;
+        step = "flush";
     }
-    error = target_close(&worker->target, &step);
-    if (!reply.error)
-        reply.error = error;
     if (reply.error)
         snprintf(reply.text, sizeof reply.text,
                  "detached, but could not %s: %s", step,
                  strerror(-reply.error));
     worker_send(worker, &reply, NULL, 0);
-    coherency_client_close(worker->detach_client, detach_idle, worker);
+    worker->is_finished = true;
 }
 
 /* --- requests -------------------------------------------------------------------- */

@@ -38,8 +38,8 @@ struct worker {
     struct platform *platform;
     struct target target;
     struct engine *engine;
-    struct coherency *disk;
     struct coherency_environment environment; /* the disk borrows it */
+    struct coherency *disk;
     struct pool pool;
     struct vbd *vbds;
 
@@ -63,7 +63,7 @@ struct worker {
     struct coherency_request detach_flush;
     uint32_t detach_tag;
     int detach_error;
-    bool detach_flushed; /* worker_finish_detach() has work to do */
+    bool detach_is_idle; /* worker_finish_detach() has work to do */
 
     struct message_stats stats; /* what is counted here; the rest on demand */
     struct log_limit guest_log; /* what guests can provoke */

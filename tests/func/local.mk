@@ -7,6 +7,7 @@ FUNC_TESTS = \
 	%D%/a-failed-flush-is-never-a-success.sh \
 	%D%/a-dead-worker-takes-no-other-disk-along.sh \
 	%D%/a-dead-vbdd-leaves-no-orphans.sh \
+	%D%/a-front-end-that-dies.sh \
 	%D%/two-hundred-disks.sh \
 	%D%/bench-counts.sh
 TESTS += $(FUNC_TESTS)

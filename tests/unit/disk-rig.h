@@ -48,9 +48,10 @@ static inline char *rig_frame(struct rig_guest *guest, unsigned frame)
     return guest->memory + (size_t)frame * LOCAL_PAGE_BYTES;
 }
 
-/* Starts `vbdd-disk --engine engine arguments...` (NULL at the end). */
-static inline void rig_open(struct rig *rig, const char *engine,
-                            const char *const *arguments)
+/* Starts `vbdd-disk --engine engine arguments...` (NULL at the end) on the
+ * stand-in of rig->server. */
+static inline void rig_start_worker(struct rig *rig, const char *engine,
+                                    const char *const *arguments)
 {
     const char *top = getenv("top_builddir");
     const char *argv[32] = { "vbdd-disk", "--log-level", "error", "--socket",
@@ -59,8 +60,6 @@ static inline void rig_open(struct rig *rig, const char *engine,
     struct message message;
     int listener, n = 8;
 
-    *rig = (struct rig){ .control = -1 };
-    REQUIRE(local_server_start(&rig->server) == 0);
     snprintf(path, sizeof path, "%s/worker", rig->server.dir);
     snprintf(program, sizeof program, "%s/vbdd-disk", top ? top : ".");
     listener = packet_listen(path, 0600);
@@ -89,6 +88,23 @@ static inline void rig_open(struct rig *rig, const char *engine,
     rig->ready = message.ready;
 }
 
+static inline void rig_open(struct rig *rig, const char *engine,
+                            const char *const *arguments)
+{
+    *rig = (struct rig){ .control = -1 };
+    REQUIRE(local_server_start(&rig->server) == 0);
+    rig_start_worker(rig, engine, arguments);
+}
+
+/* A second worker on the stand-in of the first; ends before that does. */
+static inline void rig_open_beside(struct rig *rig, const struct rig *first,
+                                   const char *engine,
+                                   const char *const *arguments)
+{
+    *rig = (struct rig){ .control = -1, .server = first->server };
+    rig_start_worker(rig, engine, arguments);
+}
+
 /* Asks, and waits for the answer; what else comes is kept in rig->told. */
 static inline struct message rig_ask(struct rig *rig, struct message message)
 {
@@ -115,6 +131,7 @@ static inline bool rig_is_told(struct rig *rig, enum message_type type)
             return false;
         REQUIRE(packet_receive(rig->control, &rig->told, sizeof rig->told,
                                NULL, 0, NULL) == 0);
+        rig->nr_told++;
     }
     return true;
 }
@@ -124,16 +141,45 @@ static inline struct message_stats rig_stats(struct rig *rig)
     return rig_ask(rig, (struct message){ .type = MESSAGE_STATS }).stats;
 }
 
-static inline int rig_detach(struct rig *rig)
+/* Waits until all that was put on the rings has been taken, and so many of it
+ * are not answered (and will not be, if nothing happens). */
+static inline bool rig_is_settled(struct rig *rig, uint64_t put,
+                                  unsigned unanswered)
+{
+    struct message_stats stats = rig_stats(rig);
+
+    for (unsigned i = 0; i < 10000; i++) {
+        if (stats.in_flight == unanswered &&
+            stats.responses + stats.in_flight == put)
+            return true;
+        usleep(1000);
+        stats = rig_stats(rig);
+    }
+    NOTE("of %llu requests %llu are answered, %u not",
+         (unsigned long long)put, (unsigned long long)stats.responses,
+         stats.in_flight);
+    return false;
+}
+
+/* Detaches, and the worker ends; its answer. */
+static inline struct message rig_end_worker(struct rig *rig)
 {
     int status = -1;
     struct message reply = rig_ask(rig, (struct message){
         .type = MESSAGE_DETACH });
 
     waitpid(rig->worker, &status, 0);
+    CHECK_EQ(status, 0);
     close(rig->control);
+    return reply;
+}
+
+static inline int rig_detach(struct rig *rig)
+{
+    struct message reply = rig_end_worker(rig);
+
     CHECK_EQ(local_server_stop(&rig->server), 0);
-    return reply.error ? reply.error : status;
+    return reply.error;
 }
 
 static inline void rig_guest_open(struct rig *rig, struct rig_guest *guest,
@@ -233,23 +279,32 @@ static inline int rig_do(struct rig_guest *guest,
     return response.status;
 }
 
-/* A request for whole pages: segment i is data frame i, granted as said. */
+/* A request for whole pages: segment i is frame + i, granted as said. */
 static inline struct blkif_wire_request
-rig_request(struct rig_guest *guest, uint8_t operation, uint64_t sector,
-            unsigned pages, bool read_only)
+rig_request_at(struct rig_guest *guest, uint8_t operation, uint64_t sector,
+               unsigned frame, unsigned pages, bool read_only)
 {
     struct blkif_wire_request request = {
         .operation = operation, .nr_segments = (uint8_t)pages,
         .sector = sector, .id = 0x1234567890abcdef ^ sector };
 
     for (unsigned i = 0; i < pages; i++) {
-        int32_t gref = local_grant_access(guest->local, 0, RIG_DATA_FRAME + i,
+        int32_t gref = local_grant_access(guest->local, 0, frame + i,
                                           read_only);
         REQUIRE(gref > 0);
         request.segments[i] = (struct blkif_wire_segment){
             .gref = (uint32_t)gref, .last_sector = 7 };
     }
     return request;
+}
+
+/* The same with the first of the data frames. */
+static inline struct blkif_wire_request
+rig_request(struct rig_guest *guest, uint8_t operation, uint64_t sector,
+            unsigned pages, bool read_only)
+{
+    return rig_request_at(guest, operation, sector, RIG_DATA_FRAME, pages,
+                          read_only);
 }
 
 static inline void rig_end_grants(struct rig_guest *guest,
