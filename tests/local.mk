@@ -10,3 +10,4 @@ include tests/unit/disk.mk
 include tests/func/local.mk
 include tests/arch/local.mk
 include tests/lab/local.mk
+include tests/fuzz/local.mk
