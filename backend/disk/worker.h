@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * One worker: one target, one process, one event loop, one coherency object
- * (DESIGN.md section 2). Everything here: loop thread only. */
+ * (ARCHITECTURE.md). Everything here: loop thread only. */
 #ifndef VBDD_DISK_WORKER_H
 #define VBDD_DISK_WORKER_H
 

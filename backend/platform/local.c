@@ -81,12 +81,6 @@ static int local_platform_grant_copy(struct platform *platform,
     return 0;
 }
 
-static int local_platform_domain_is_alive(struct platform *platform,
-                                          uint32_t domid)
-{
-    return local_domain_is_alive(local_of(platform), domid);
-}
-
 static const struct platform_ops local_platform_ops = {
     .kind = PLATFORM_LOCAL,
     .close = local_platform_close,
@@ -98,7 +92,6 @@ static const struct platform_ops local_platform_ops = {
     .grant_map = local_platform_grant_map,
     .grant_unmap = local_platform_grant_unmap,
     .grant_copy = local_platform_grant_copy,
-    .domain_is_alive = local_platform_domain_is_alive,
 };
 
 int platform_local_open(const char *dir, struct platform **platform,

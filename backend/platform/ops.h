@@ -21,7 +21,6 @@ struct platform_ops {
     int (*grant_unmap)(struct platform *platform, void *pages, unsigned nr);
     int (*grant_copy)(struct platform *platform, struct platform_copy *copies,
                       unsigned nr);
-    int (*domain_is_alive)(struct platform *platform, uint32_t domid);
 };
 
 struct platform {

@@ -95,11 +95,6 @@ int platform_grant_copy(struct platform *platform,
     return nr ? platform->ops->grant_copy(platform, copies, nr) : 0;
 }
 
-int platform_domain_is_alive(struct platform *platform, uint32_t domid)
-{
-    return platform->ops->domain_is_alive(platform, domid);
-}
-
 void platform_get_held(const struct platform *platform,
                        struct platform_held *held)
 {

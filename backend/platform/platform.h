@@ -63,10 +63,6 @@ struct platform_copy {
 int platform_grant_copy(struct platform *platform, struct platform_copy *copies,
                         unsigned nr);
 
-/* Is the domain alive? Local: asks the stand-in. Xen: only the supervisor
- * asks, through libxenctrl. 1, 0 or -errno. */
-int platform_domain_is_alive(struct platform *platform, uint32_t domid);
-
 /* What this process holds now; all 0 after everything was given back. */
 struct platform_held {
     unsigned ports, mapped_pages;

@@ -177,14 +177,6 @@ static int xen_grant_copy(struct platform *platform,
     return 0;
 }
 
-/* Asked of the toolstack's side only; a worker has no libxenctrl. */
-static int xen_domain_is_alive(struct platform *platform, uint32_t domid)
-{
-    (void)platform;
-    (void)domid;
-    return -ENOTSUP;
-}
-
 static const struct platform_ops xen_ops = {
     .kind = PLATFORM_XEN,
     .close = xen_close,
@@ -196,7 +188,6 @@ static const struct platform_ops xen_ops = {
     .grant_map = xen_grant_map,
     .grant_unmap = xen_grant_unmap,
     .grant_copy = xen_grant_copy,
-    .domain_is_alive = xen_domain_is_alive,
 };
 
 int platform_xen_open(struct platform **platform, char *reason,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Claim: the protocol and the front end's core run where there is no libc: all
 # they need of it are memcpy, memmove, memset and memcmp, which a compiler may
-# always ask for. Source: DESIGN "freestanding". Mechanism: each file is
+# always ask for. Source: ARCHITECTURE.md "freestanding". Mechanism: each file is
 # compiled -ffreestanding -nostdinc with nothing but the compiler's own headers
 # and Xen's in sight, for this machine, for 32 bits and for Arm; nm says what
 # they leave undefined between them.

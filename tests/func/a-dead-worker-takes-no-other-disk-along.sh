@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Claim: a worker that dies is noticed and reported; other disks do not notice;
 # the dead one's disk can be detached and attached again.
-# Source: DESIGN.md section 2 (a crash stays within one disk).
+# Source: ARCHITECTURE.md (a crash stays within one disk).
 # Mechanism: SIGKILL to one of three workers while another one does I/O.
 . "$top_srcdir/tests/func/lib.sh"
 start_platform || bail "the platform did not start"

@@ -4,7 +4,7 @@
 # by the front-end driver over the blkif ring; both ends agree on every byte;
 # Debian's xenstore-ls shows the device tree; a front end may come and go; a
 # detached target is whole.
-# Source: DESIGN.md sections 2, 3, 5; blkif.h.
+# Source: ARCHITECTURE.md; blkif.h.
 # Mechanism: vbdd-local, vbdd and vbdd-disk as processes; vbdfront as guest.
 . "$top_srcdir/tests/func/lib.sh"
 start_platform || bail "the platform did not start"

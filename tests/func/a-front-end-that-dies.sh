@@ -4,7 +4,7 @@
 # but itself anything: each time the next one connects at once and finds the
 # disk in order, a neighbour on the same disk and one on another do not notice,
 # and no daemon keeps a descriptor or a mapping.
-# Source: DESIGN.md sections 2 and 8.
+# Source: ARCHITECTURE.md.
 # Mechanism: SIGKILL to `vbdfront bench`, whose domain dies with it. What the
 # daemons hold is compared with what they held after a first death.
 . "$top_srcdir/tests/func/lib.sh" || exit 99

@@ -3,7 +3,7 @@
 # Claim: 200 disks are attached, verified and detached; descriptors, mappings,
 # event-channel ports, processes and memory of the daemons are the same before
 # and after; an idle worker wakes up 0 times in 10 s.
-# Source: DESIGN.md section 1 (C1, C12) and 5.
+# Source: COHERENCY.md (C1, C12).
 # Mechanism: the second round's counts are compared with the first round's, so
 # that what a first use leaves behind once (locale, heap) does not count.
 . "$top_srcdir/tests/func/lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Claim: Debian's xenstore-* tools work against vbdd-local (DESIGN section 3),
+# Claim: Debian's xenstore-* tools work against vbdd-local (ARCHITECTURE.md),
 # so that what is shown in a session without Xen is what one types on Xen.
 # Mechanism: run each of them with XENSTORED_PATH and compare what they print.
 set -u

@@ -4,7 +4,7 @@
 # (backendtype=phy, script=block-vbdd) makes, mounts and checks a file system
 # on a disk of ours; Linux's blkfront sees flush; e2fsck in dom0 is clean; and
 # nothing is left when the guest is gone.
-# Source: DESIGN.md section 6, blkif.h feature-flush-cache.
+# Source: ARCHITECTURE.md, blkif.h feature-flush-cache.
 # Mechanism: tests/lab boots Xen 4.17 under emulation; dom0 runs this build.
 lab=$top_srcdir/tests/lab
 missing=$("$lab/lab" missing | xargs)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Claim: the model test would notice. Source: DESIGN.md C2-C8, C13, C15.
+ * Claim: the model test would notice. Source: COHERENCY.md C2-C8, C13, C15.
  * Mechanism: the same run as coherency-model.c over a library into which
  * one-line bugs are compiled; each is switched on in turn and must be found,
  * and the run without any must find nothing. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Claim: finding whom a request must wait for costs a few steps for each
- * doubling of what is in flight. Source: DESIGN.md C4. Mechanism: the tree of
+ * doubling of what is in flight. Source: COHERENCY.md C4. Mechanism: the tree of
  * ranges against a plain list, and nodes visited (stats.tree_steps) for each
  * request over its whole life, at 16 to 16384 in flight. */
 #include "backend/coherency/range.h"

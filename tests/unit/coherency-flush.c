@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Claim: a failed flush is never reported in a way that a guest takes for
- * success. Source: DESIGN.md C8 (Linux blkfront turns an error on an empty
+ * success. Source: COHERENCY.md C8 (Linux blkfront turns an error on an empty
  * FLUSH into success). Mechanism: two ring clients and an honest one on a
  * disk whose engine and clock are moved by hand. */
 #include "tests/unit/coherency-hand.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Claim: each request is answered once, whatever its client does, and no
  * chain of requests becomes a chain of stack frames. Source: coherency.h,
- * DESIGN.md C9, C15. Mechanism: a disk whose engine is moved by hand. */
+ * COHERENCY.md C9, C15. Mechanism: a disk whose engine is moved by hand. */
 #include "tests/unit/coherency-hand.h"
 
 enum { B = 4096, MANY = 100 * 1000 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Claim: what the engine cannot take as it is, is merged, copied or taken
- * apart, and nobody can tell. Source: DESIGN.md C13, C15. Mechanism: bytes on
+ * apart, and nobody can tell. Source: COHERENCY.md C13, C15. Mechanism: bytes on
  * a disk of 4096-byte blocks whose engine is moved by hand; posix_memalign()
  * is made to fail. */
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Claim: whatever clients do, in whatever order the engine completes and
  * whatever fails, every read, answer and crash is one that C2-C8, C10 and C13
- * allow, and nothing waits for ever. Source: DESIGN.md C2-C8, C10, C13.
+ * allow, and nothing waits for ever. Source: COHERENCY.md C2-C8, C10, C13.
  * Mechanism: a simulated world (coherency-sim.h), a model of what is allowed
  * (coherency-model.h), a seed. */
 #include "tests/unit/coherency-sim.h"

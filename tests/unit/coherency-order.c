@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Claim: requests wait for what they must and for nothing else. Source:
- * DESIGN.md C2-C7 and C10. Mechanism: one scenario for each sentence of the
+ * COHERENCY.md C2-C7 and C10. Mechanism: one scenario for each sentence of the
  * promises, on a disk whose engine is moved by hand (coherency-hand.h). */
 #include "tests/unit/coherency-hand.h"
 

@@ -3,7 +3,7 @@
  * indices, takes its grants back or storms with events loses its own disk at
  * most; its neighbours on the same worker and on another one are all served,
  * and the worker holds no more of anything for it.
- * Source: DESIGN.md section 8; XSA-155, XSA-331, XSA-332.
+ * Source: ARCHITECTURE.md; XSA-155, XSA-331, XSA-332.
  * Mechanism: vbdd-disk processes whose guests are this test; what is to happen
  * at the same time happens in a second thread, which is one of the guests. */
 #include <pthread.h>

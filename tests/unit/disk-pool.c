@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Claim: data buffers never overlap, are page-aligned, and the arenas behind
  * them go back to the kernel whole once they have been idle for two trims.
- * Source: DESIGN.md section 5 (buffers).
+ * Source: ARCHITECTURE.md (buffers).
  * Mechanism: random allocations, each filled with its own number and looked
  * at again before it is freed; the pool's own account compared with ours. */
 #include "backend/disk/latency.h"

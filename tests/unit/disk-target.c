@@ -2,7 +2,7 @@
  * Claim: a target is claimed or refused with a sentence that names it and says
  * what was expected; a writer excludes every other opener that locks, readers
  * share; a refusal leaves nothing open.
- * Source: DESIGN.md C1, C12.
+ * Source: COHERENCY.md C1, C12.
  * Mechanism: real files and loop devices (as root). */
 #include <errno.h>
 #include <fcntl.h>

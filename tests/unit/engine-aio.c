@@ -2,7 +2,7 @@
  * Claim: aio on a real kernel answers exactly for each request when the
  * target shrinks (-EIO) or the file system is full (-ENOSPC), hands a batch
  * over in one system call and takes completions without any.
- * Source: C15; DESIGN.md section 5 (system calls per request).
+ * Source: C15; ARCHITECTURE.md (system calls per request).
  * Mechanism: a truncated file; small tmpfs and ext4 file systems in a mount
  * namespace of our own (root only); the engine's own count of system calls. */
 #include "config.h"

@@ -2,8 +2,8 @@
  * Claim: no answer that a back end may invent does more than break the disk:
  * each of the four checks (overflow, id range, in flight, same operation), a
  * page that is not given back, silence, and closing in mid-I/O; everything in
- * flight is answered once, with -EIO, and a reconnect heals. Source: DESIGN
- * section 8, XSA-391, XSA-396. Mechanism: the real core over a fake port,
+ * flight is answered once, with -EIO, and a reconnect heals. Source:
+ * ARCHITECTURE.md, XSA-391, XSA-396. Mechanism: the real core over a fake port,
  * whose back end lies as told. */
 #include "tests/unit/frontend-disk.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Claim: a domain of the stand-in lives exactly as long as its connection,
  * its number may be used again, and nothing that a client sends to the
- * hypervisor socket ends the server (DESIGN section 3). Mechanism: the client
+ * hypervisor socket ends the server (ARCHITECTURE.md). Mechanism: the client
  * library and raw messages against a vbdd-local of our own. */
 #include "tests/unit/tap.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Claim: the stand-in's grants are checked and held as Xen's are
- * (grant_table.h; DESIGN section 3): every refusal that a back end must
+ * (grant_table.h; ARCHITECTURE.md): every refusal that a back end must
  * expect comes as its own element's error, the in-use flags are there for as
  * long as anyone uses a grant, and a back end that is killed at any moment
  * leaves none behind. Mechanism: a guest and back ends in this process, and

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Claim: of a front end's nodes only numbers in range come out, and each node
  * is read once, so that one that changes meanwhile is judged as it was read.
- * Source: DESIGN law 2; blkif.h ring-ref, event-channel, protocol.
+ * Source: ARCHITECTURE.md; blkif.h ring-ref, event-channel, protocol.
  * Mechanism: store_read_in() is this test's: it counts, and changes its
  * answers. supervisor-states has the same over a real store. */
 #include <errno.h>

@@ -2,7 +2,7 @@
  * Claim: each back-end node of ours is walked through the xenbus states as
  * blkif.h and libxl expect it, whatever the front end does, in whatever
  * order; and what a front end writes costs at most its own connection.
- * Source: DESIGN section 6; notes on xenbus states in docs/PROTOCOL.md; C1,
+ * Source: ARCHITECTURE.md; notes on xenbus states in docs/PROTOCOL.md; C1,
  * C12. Mechanism: a real vbdd over the stand-in's store, with workers that
  * move no data; the test plays the front end with libxenstore. */
 #include <fcntl.h>
