@@ -20,10 +20,26 @@ enum {
     MAX_PORTS = 64,
 };
 
+/* Whoever was first becomes last, so that at the byte budget's limit each vbd
+ * has its turn. */
+static void rotate_vbds(struct worker *worker)
+{
+    struct vbd *first = worker->vbds, **tail = &worker->vbds;
+
+    if (!first || !first->next)
+        return;
+    worker->vbds = first->next;
+    first->next = NULL;
+    while (*tail)
+        tail = &(*tail)->next;
+    *tail = first;
+}
+
 static unsigned take_all(struct worker *worker)
 {
     unsigned taken = 0;
 
+    rotate_vbds(worker);
     for (struct vbd *vbd = worker->vbds; vbd; vbd = vbd->next)
         for (unsigned i = 0; i < vbd->nr_queues; i++)
             taken += queue_take(&vbd->queues[i]);

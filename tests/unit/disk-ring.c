@@ -345,6 +345,40 @@ static void check_budget(void)
     CHECK_EQ(rig_detach(&rig), 0);
 }
 
+static void check_turns(void)
+{
+    static const char *const arguments[] = { "--byte-budget", "45056", NULL };
+    static struct blkif_wire_response responses[32];
+    struct blkif_wire_request many, one;
+    struct rig rig;
+    struct rig_guest greedy, modest;
+    int before;
+
+    rig_open(&rig, "delay:read=10ms/mem:size=1M", arguments);
+    rig_guest_open(&rig, &greedy, RIG_DOMID, BLKIF_ABI_NATIVE);
+    rig_guest_open(&rig, &modest, RIG_DOMID + 1, BLKIF_ABI_NATIVE);
+    REQUIRE(rig_connect(&rig, &modest, RIG_DOMID + 1, 2) == 0);
+    REQUIRE(rig_connect(&rig, &greedy, RIG_DOMID, 1) == 0);
+    many = rig_request(&greedy, BLKIF_OP_READ, 0, 11, false);
+    one = rig_request(&modest, BLKIF_OP_READ, 0, 11, false);
+    for (unsigned i = 0; i < 32; i++)
+        front_ring_put(&greedy.ring, &many);
+    rig_push(&greedy);
+    CHECK_EQ(rig_do(&modest, one), BLKIF_RSP_OKAY);
+    before = front_ring_take(&greedy.ring, responses, 32);
+    NOTE("the greedy guest had %d of 32 answers before the other's", before);
+    CHECK(before >= 0 && before <= 8);
+    CHECK_EQ(rig_wait(&greedy, responses, 32 - (unsigned)before, 10),
+             32 - before);
+    rig_end_grants(&greedy, &many);
+    rig_end_grants(&modest, &one);
+    CHECK_EQ(rig_disconnect(&rig, &greedy, 1), 0);
+    CHECK_EQ(rig_disconnect(&rig, &modest, 2), 0);
+    rig_guest_close(&greedy);
+    rig_guest_close(&modest);
+    CHECK_EQ(rig_detach(&rig), 0);
+}
+
 static void check_discard(void)
 {
     struct rig rig;
@@ -477,6 +511,7 @@ int main(void)
          check_disconnect_in_flight);
     TEST("a worker without supervisor gives all back and ends", check_orphan);
     TEST("no more bytes are in flight than the budget allows", check_budget);
+    TEST("at the byte budget's limit each vbd has its turn", check_turns);
     TEST("DISCARD is served where it was advertised, exactly",
          check_discard);
     TEST("what an engine does not know is an error to the guest, not "
