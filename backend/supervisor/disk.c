@@ -16,7 +16,7 @@
 
 enum { REASON_BYTES = 512, MAX_ARGUMENTS = 24, NUMBER_BYTES = 24 };
 
-static void start(struct disk *disk, bool is_reattach);
+static void start(struct disk *disk);
 
 const char *disk_state_text(const struct disk *disk)
 {
@@ -211,7 +211,7 @@ static void on_ended(void *owner, int status)
     }
     if (was_draining && !TAILQ_EMPTY(&disk->vbds)) {
         waiters_finish(&disk->ending, 0, "");
-        start(disk, true);
+        start(disk);
         return;
     }
     disk_free(disk);
@@ -264,12 +264,12 @@ static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
 
 /* Starts the worker. Fail-stop is remembered over everything but an attach by
  * hand (C8). */
-static void start(struct disk *disk, bool is_reattach)
+static void start(struct disk *disk)
 {
     char reason[REASON_BYTES];
     int error;
 
-    if (is_reattach)
+    if (disk->is_reattach)
         marker_clear(disk->supervisor, disk->target.key);
     disk->state = DISK_STARTING;
     disk->why[0] = disk->fail_stop[0] = '\0';
@@ -368,6 +368,7 @@ void disk_attach(struct vbd *vbd, const struct target *target,
     if (TAILQ_EMPTY(&disk->vbds)) { /* new, or to be started once more */
         disk->target = *target;
         disk->is_read_only = !target->is_writable;
+        disk->is_reattach = is_reattach;
     }
     vbd->disk = disk;
     vbd->is_writable = target->is_writable;
@@ -380,5 +381,5 @@ void disk_attach(struct vbd *vbd, const struct target *target,
     }
     LIST_INSERT_HEAD(&vbd->attaching, waiter, link);
     if (disk->state == DISK_STARTING && !disk->worker)
-        start(disk, is_reattach);
+        start(disk);
 }

@@ -28,6 +28,7 @@ struct disk {
     enum disk_state state;
     struct target target;
     bool is_read_only;      /* the target was, or is to be, opened so */
+    bool is_reattach; /* it was attached by hand, which ends fail-stop */
     struct worker *worker;  /* NULL once it has gone */
     struct message_ready ready; /* READY: what the worker said */
     char why[MESSAGE_TEXT_BYTES];       /* FAILED, or a failed drain */

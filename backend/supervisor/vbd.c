@@ -534,6 +534,13 @@ static bool step(struct vbd *vbd, bool is_online)
 
     switch (xenbus_back_react(vbd->state, front, is_online)) {
     case XENBUS_BACK_NOTHING:
+        /* Connected was never published, and the front end starts anew: that
+         * ring is not the one it will offer. */
+        if (has_ring && vbd->state == XENBUS_INIT_WAIT &&
+            front == XENBUS_INITIALISING) {
+            disconnect(vbd, XENBUS_INIT_WAIT);
+            return false;
+        }
         /* The toolstack closes what has never been opened. */
         return vbd->state == XENBUS_CLOSING && !is_online && !has_ring &&
                set_state(vbd, XENBUS_CLOSED) == 0;
