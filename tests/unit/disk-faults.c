@@ -382,7 +382,7 @@ static const char *mount_small(void)
         return "root, to mount a small file system";
     snprintf(options, sizeof options, "size=%uk", FULL_KIB);
     if (unshare(CLONE_NEWNS) < 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("none", folder, "tmpfs", 0, options) < 0)
         return "a kernel that lets it mount a tmpfs";
     return NULL;

@@ -146,15 +146,17 @@ static inline struct message_stats rig_stats(struct rig *rig)
 static inline bool rig_is_settled(struct rig *rig, uint64_t put,
                                   unsigned unanswered)
 {
+    static unsigned patience_ms = 10000; /* the first time */
     struct message_stats stats = rig_stats(rig);
 
-    for (unsigned i = 0; i < 10000; i++) {
+    for (unsigned i = 0; i < patience_ms; i++) {
         if (stats.in_flight == unanswered &&
             stats.responses + stats.in_flight == put)
             return true;
         usleep(1000);
         stats = rig_stats(rig);
     }
+    patience_ms = 100;
     NOTE("of %llu requests %llu are answered, %u not",
          (unsigned long long)put, (unsigned long long)stats.responses,
          stats.in_flight);
