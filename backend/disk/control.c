@@ -188,7 +188,8 @@ static int check_connect(const struct message_connect *connect)
 static int connect_vbd(struct worker *worker, const struct message *message,
                        struct message *reply)
 {
-    int error = check_connect(&message->connect);
+    int error = worker->detach_client ? -ESHUTDOWN
+                                      : check_connect(&message->connect);
 
     if (error || vbd_find(worker, message->vbd))
         return error ? error : -EEXIST;

@@ -275,7 +275,7 @@ static void count(struct worker *worker, const struct ring_request *r,
         stats->bytes_written += range_bytes(r);
     if (is_flush_kind(operation))
         latency_add(stats->flush_latency, took_us);
-    else
+    else if (operation != BLKIF_OP_DISCARD)
         latency_add(stats->latency, took_us);
 }
 

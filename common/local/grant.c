@@ -61,10 +61,11 @@ static int fetch_peer(struct local *local, uint32_t domid,
         close(fds[1]);
         return -ENOMEM;
     }
-    *peer = (struct local_peer){ .refs = 1, .domid = domid,
-                                 .nr_pages = reply.nr_pages,
-                                 .memory_fd = fds[0],
-                                 .slot = (unsigned)slot };
+    peer->refs = 1;
+    peer->domid = domid;
+    peer->nr_pages = reply.nr_pages;
+    peer->memory_fd = fds[0];
+    peer->slot = (unsigned)slot;
     peer->memory = map_shared(fds[0], peer_bytes(peer));
     peer->pins = map_shared(fds[1], sizeof *peer->pins);
     local->held.system_calls += 3;

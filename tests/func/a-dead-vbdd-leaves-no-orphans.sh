@@ -5,7 +5,7 @@
 # rings were lost, with a sentence, and serves a front end that connects anew.
 # Source: C12.
 # Mechanism: SIGKILL to vbdd under load.
-. "$top_srcdir/tests/func/lib.sh"
+. "$top_srcdir/tests/func/lib.sh" || exit 99
 start_platform || bail "the platform did not start"
 truncate -s 4M "$work/disk.img"
 check "a disk is attached" \

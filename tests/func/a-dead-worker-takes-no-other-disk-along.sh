@@ -4,7 +4,7 @@
 # the dead one's disk can be detached and attached again.
 # Source: ARCHITECTURE.md (a crash stays within one disk).
 # Mechanism: SIGKILL to one of three workers while another one does I/O.
-. "$top_srcdir/tests/func/lib.sh"
+. "$top_srcdir/tests/func/lib.sh" || exit 99
 start_platform || bail "the platform did not start"
 for i in 1 2 3; do
     truncate -s 8M "$work/disk.$i"

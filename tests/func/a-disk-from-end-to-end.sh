@@ -6,7 +6,7 @@
 # detached target is whole.
 # Source: ARCHITECTURE.md; blkif.h.
 # Mechanism: vbdd-local, vbdd and vbdd-disk as processes; vbdfront as guest.
-. "$top_srcdir/tests/func/lib.sh"
+. "$top_srcdir/tests/func/lib.sh" || exit 99
 start_platform || bail "the platform did not start"
 
 disk=$work/disk.img

@@ -7,7 +7,7 @@
 # Source: C8.
 # Mechanism: the error engine fails flushes while a file exists (transient: the
 # file is removed again), standing for a block device (retry=yes) or a file.
-. "$top_srcdir/tests/func/lib.sh"
+. "$top_srcdir/tests/func/lib.sh" || exit 99
 start_platform || bail "the platform did not start"
 truncate -s 4M "$work/disk.img"
 dom() { front --domid 7 --vdev xvda "$@"; }

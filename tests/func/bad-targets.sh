@@ -4,7 +4,7 @@
 # names it, and nothing is left half attached.
 # Source: C1, C12.
 # Mechanism: each attach is followed by a look at store, processes and locks.
-. "$top_srcdir/tests/func/lib.sh"
+. "$top_srcdir/tests/func/lib.sh" || exit 99
 start_platform || bail "the platform did not start"
 attach() { ctl attach --domid 9 --vdev xvda "$@"; }
 nothing_left() {

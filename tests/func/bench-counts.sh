@@ -6,7 +6,7 @@
 # Source: notes on performance: system calls per request is the efficiency
 # figure that carries over to any machine.
 # Mechanism: vbdfront bench, and the worker's own counters before and after.
-. "$top_srcdir/tests/func/lib.sh"
+. "$top_srcdir/tests/func/lib.sh" || exit 99
 start_platform || bail "the platform did not start"
 stat_of() { # DISK KEY
     ctl --json stats "$1" | grep -o "\"$2\": *[0-9]*" | head -n 1 |

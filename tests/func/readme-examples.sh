@@ -6,7 +6,7 @@
 # Source: README.md.
 # Mechanism: the indented lines of that section, one after the other, with
 # nothing changed but the names of the files, which are in $work.
-. "$top_srcdir/tests/func/lib.sh"
+. "$top_srcdir/tests/func/lib.sh" || exit 99
 PATH=${PATH#"$top_builddir:"} # README.md says how to get it
 cd "$top_builddir" || bail "there is no build folder"
 

@@ -6,7 +6,7 @@
 # Source: COHERENCY.md (C1, C12).
 # Mechanism: the second round's counts are compared with the first round's, so
 # that what a first use leaves behind once (locale, heap) does not count.
-. "$top_srcdir/tests/func/lib.sh"
+. "$top_srcdir/tests/func/lib.sh" || exit 99
 start_platform || bail "the platform did not start"
 nr=200
 [ -z "${VALGRIND:-}" ] || nr=10
