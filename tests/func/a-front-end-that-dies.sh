@@ -20,7 +20,6 @@ attach 1 1 && attach 2 1 && attach 3 2 || bail "attach failed"
 shared=$(pgrep -P "$vbdd_pid" -f disk.1)
 other=$(pgrep -P "$vbdd_pid" -f disk.2)
 
-held_by() { echo "$(ls "/proc/$1/fd" | wc -l) $(wc -l < "/proc/$1/maps")"; }
 held() {
     echo "vbdd $(held_by "$vbdd_pid") shared disk $(held_by "$shared")" \
          "other disk $(held_by "$other") vbdd-local $(held_by "$local_pid")"

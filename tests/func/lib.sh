@@ -93,6 +93,17 @@ start_vbdd() {
     wait_for ctl ping || wait_for test -S "$state_dir/control"
 }
 
+# valgrind and AddressSanitizer map memory of their own and keep what is freed
+is_instrumented() {
+    [ -n "${VALGRIND:-}" ] || ldd "$top_builddir/vbdd" | grep -q libasan
+}
+
+# descriptors and mappings of a process
+held_by() {
+    echo "fds=$(ls "/proc/$1/fd" | wc -l)"
+    is_instrumented || echo "maps=$(wc -l < "/proc/$1/maps")"
+}
+
 start_platform() { start_local && start_vbdd "$@"; }
 
 ctl() { vbdctl --socket "$state_dir/control" "$@"; }

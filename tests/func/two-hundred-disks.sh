@@ -33,13 +33,9 @@ detach_all() {
     done
 }
 workers() { pgrep -c -P "$vbdd_pid" || true; }
-count_of() { # PID: descriptors and mappings (valgrind has its own)
-    echo "fds=$(ls "/proc/$1/fd" | wc -l)"
-    [ -n "${VALGRIND:-}" ] || echo "maps=$(wc -l < "/proc/$1/maps")"
-}
 memory_of() { awk '/^Rss/ {sum += $2} END {print sum}' "/proc/$1/smaps_rollup"; }
 counts() {
-    echo "vbdd $(count_of "$vbdd_pid") vbdd-local $(count_of "$local_pid")" \
+    echo "vbdd $(held_by "$vbdd_pid") vbdd-local $(held_by "$local_pid")" \
          "workers=$(workers)" \
          "nodes=$(XENSTORED_PATH=$local_dir/xenstored xenstore-ls / |
                   grep -c -v '^ *[0-9]* = ""')" \
@@ -81,7 +77,7 @@ note "after the second round: $second"
 note "RSS of vbdd: $rss kB, then $rss_after kB"
 check "descriptors, processes, nodes are the same" test "$first" = "$second"
 check "no worker is left" test "$(workers)" = 0
-if [ -n "${VALGRIND:-}" ] || ldd "$top_builddir/vbdd" | grep -q libasan; then
+if is_instrumented; then
     skip "the supervisor's memory has not grown by 1 MiB" \
         "to run without valgrind and AddressSanitizer, which keep what is freed"
 else

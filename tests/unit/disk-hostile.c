@@ -190,7 +190,9 @@ static void check_flood(void)
     CHECK_EQ(flood.answered, flood.put);
     CHECK_EQ(stats.responses, flood.answered + 2 * (100 + nr));
     CHECK(stats.notifies_sent <= stats.answer_batches);
-    CHECK(after - before <= 1024);
+    /* AddressSanitizer keeps what the worker frees for a while */
+    if (!RIG_IS_SANITIZED)
+        CHECK(after - before <= 1024);
     CHECK_EQ(rig_disconnect(&other, &apart, 1), 0);
     rig_guest_close(&apart);
     CHECK_EQ(rig_end_worker(&other).error, 0);

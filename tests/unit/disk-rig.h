@@ -20,6 +20,18 @@
 #include "tests/unit/local-server.h"
 #include "tests/unit/tap.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+enum { RIG_IS_SANITIZED = 1 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { RIG_IS_SANITIZED = 1 };
+#else
+enum { RIG_IS_SANITIZED = 0 };
+#endif
+#else
+enum { RIG_IS_SANITIZED = 0 };
+#endif
+
 enum { RIG_DOMID = 5, RIG_FRAMES = 512, RIG_RING_FRAME = LOCAL_GRANT_FRAMES,
        RIG_DATA_FRAME = RIG_RING_FRAME + 1 };
 
