@@ -100,8 +100,9 @@ is_instrumented() {
 
 # descriptors and mappings of a process
 held_by() {
-    echo "fds=$(ls "/proc/$1/fd" | wc -l)"
-    is_instrumented || echo "maps=$(wc -l < "/proc/$1/maps")"
+    local maps=-
+    is_instrumented || maps=$(wc -l < "/proc/$1/maps")
+    echo "fds=$(ls "/proc/$1/fd" | wc -l) maps=$maps"
 }
 
 start_platform() { start_local && start_vbdd "$@"; }
