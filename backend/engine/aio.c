@@ -71,7 +71,7 @@ static int setup_context(struct aio *aio, unsigned wanted, char *reason,
     return 0;
 }
 
-static void prepare(struct aio *aio, struct engine_request *request)
+static void prepare_transfer(struct aio *aio, struct engine_request *request)
 {
     struct aio_request *own = aio_of(request);
     char *data = (char *)request->data + own->done_bytes;
@@ -80,10 +80,18 @@ static void prepare(struct aio *aio, struct engine_request *request)
 
     if (request->op == ENGINE_READ)
         io_prep_pread(&own->iocb, aio->fd, data, bytes, offset);
-    else if (request->op == ENGINE_WRITE)
-        io_prep_pwrite(&own->iocb, aio->fd, data, bytes, offset);
     else
+        io_prep_pwrite(&own->iocb, aio->fd, data, bytes, offset);
+}
+
+static void prepare(struct aio *aio, struct engine_request *request)
+{
+    struct aio_request *own = aio_of(request);
+
+    if (request->op == ENGINE_FLUSH)
         io_prep_fdsync(&own->iocb, aio->fd);
+    else
+        prepare_transfer(aio, request);
     if (request->flags & ENGINE_FUA)
         own->iocb.aio_rw_flags = RWF_DSYNC;
     own->iocb.data = request;
@@ -94,7 +102,8 @@ static void prepare(struct aio *aio, struct engine_request *request)
  * flag. */
 static bool probe_fua(struct aio *aio)
 {
-    struct engine_request request = { .op = ENGINE_WRITE, .flags = ENGINE_FUA };
+    struct engine_request request = { .op = ENGINE_WRITE, .flags = ENGINE_FUA,
+                                      .data = aio };
     struct iocb *iocb = &aio_of(&request)->iocb;
     struct io_event event;
     int count;

@@ -95,7 +95,7 @@ start_vbdd() {
 
 # valgrind and AddressSanitizer map memory of their own and keep what is freed
 is_instrumented() {
-    [ -n "${VALGRIND:-}" ] || ldd "$top_builddir/vbdd" | grep -q libasan
+    [ -n "${VALGRIND:-}" ] || grep -aq __asan_init "$top_builddir/vbdd"
 }
 
 # descriptors and mappings of a process
