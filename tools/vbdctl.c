@@ -7,12 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <config.h>
 
+#include "common/host/socket.h"
 #include "tools/vbdctl.h"
 
 static const char usage[] =
@@ -161,26 +160,6 @@ static int take_words(struct arguments *arguments, char **words, int nr)
 
 /* --- asking --------------------------------------------------------------- */
 
-static int connect_to(const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd;
-
-    if (strlen(path) >= sizeof address.sun_path)
-        return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        int error = -errno;
-
-        close(fd);
-        return error;
-    }
-    return fd;
-}
-
 /* Sends the request and reads the one line of the reply (to be freed), or
  * NULL. */
 static char *ask(int fd, const json_t *request)
@@ -229,7 +208,7 @@ static int show(const struct arguments *arguments, const char *line)
 
 static int run(const struct arguments *arguments)
 {
-    int fd = connect_to(arguments->socket), status;
+    int fd = socket_connect(arguments->socket, SOCK_STREAM), status;
     char *line;
 
     if (fd < 0) {

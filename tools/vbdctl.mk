@@ -2,4 +2,4 @@
 bin_PROGRAMS += vbdctl
 vbdctl_SOURCES = %D%/vbdctl.c %D%/vbdctl-print.c %D%/vbdctl.h
 vbdctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-vbdctl_LDADD = $(JANSSON_LIBS)
+vbdctl_LDADD = libhost.a $(JANSSON_LIBS)

@@ -286,14 +286,12 @@ static void on_supervisor(struct ev_loop *loop, ev_io *watcher, int events)
     greet(worker);
 }
 
-int worker_control_open(struct worker *worker)
+void worker_control_open(struct worker *worker)
 {
-    worker->control_fd = -1;
     ev_io_init(&worker->listen_watcher, on_supervisor,
                worker->options->socket_fd, EV_READ);
     worker->listen_watcher.data = worker;
     ev_io_start(worker->loop, &worker->listen_watcher);
-    return 0;
 }
 
 void worker_control_close(struct worker *worker)

@@ -77,7 +77,7 @@ static void batch_run(struct worker *worker)
 
         if (!here || r->error)
             continue;
-        r->error = here;
+        r->error = -EIO; /* whatever it is called: to the guest it failed */
         log_limited(&worker->guest_log, LOG_LEVEL_WARNING,
                     "domain %u: grant %u of a request cannot be copied: %s",
                     r->queue->vbd->domid, batch.copies[i].gref,
@@ -92,30 +92,36 @@ static void complete(struct ring_request *r, int error)
 {
     struct worker *worker = r->queue->vbd->worker;
 
-    if (!r->is_refused)
-        r->error = error;
-    else if (error == -ECANCELED)
+    if (!r->is_refused || error == -ECANCELED)
         r->error = error;
     r->next = NULL;
     *worker->completed_tail = r;
     worker->completed_tail = &r->next;
 }
 
+/* An engine may say EOPNOTSUPP or ECANCELED on its own; to Linux the former, in
+ * answer to a FLUSH or BARRIER, is a success (C8), and the latter means here
+ * that there is nobody left to answer. What we offer does not go unsupported,
+ * it fails. */
 static void coherency_done(struct coherency_request *request, int error)
 {
-    complete(request->owner, error);
+    struct ring_request *r = request->owner;
+
+    if (error == -EOPNOTSUPP ||
+        (error == -ECANCELED && !r->queue->vbd->is_closing))
+        error = -EIO;
+    complete(r, error);
 }
 
-/* A request that will not be served. A FLUSH or BARRIER is answered only when
+/* A request that will not be served, for r->error. A FLUSH or BARRIER is answered only when
  * what the client had been told is written is durable: any failed one makes
  * Linux stop flushing (C8). */
-static void refuse(struct ring_request *r, int error)
+static void refuse(struct ring_request *r)
 {
     struct vbd *vbd = r->queue->vbd;
 
-    r->error = error;
     if (!is_flush_kind(r->io.operation)) {
-        complete(r, error);
+        complete(r, r->error);
         return;
     }
     r->is_refused = true;
@@ -146,7 +152,7 @@ static enum coherency_op coherency_op_of(uint8_t operation)
 static void start(struct ring_request *r)
 {
     if (r->error) {
-        refuse(r, r->error);
+        refuse(r);
         return;
     }
     r->request = (struct coherency_request){
@@ -192,7 +198,6 @@ static struct ring_request *accept_request(struct queue *queue,
         r->io = (struct blkif_io){ .operation = wire->operation,
                                    .id = wire->id };
         r->error = blkif_error_from_status(blkif_refusal_status(refusal));
-        r->is_unsupported = r->error == -EOPNOTSUPP;
         log_limited(&worker->guest_log, LOG_LEVEL_WARNING,
                     "domain %u: request refused (operation %u, sector %llu): "
                     "%s", vbd->domid, wire->operation,
@@ -285,13 +290,6 @@ static void answer(struct worker *worker, struct ring_request *r,
 {
     struct queue *queue = r->queue;
 
-    /* An engine may say ECANCELED or EOPNOTSUPP on its own; to Linux the
-     * latter, in answer to a FLUSH or BARRIER, is a success (C8). What we do
-     * not offer was refused before it got here, and what we do offer fails. */
-    if (r->error == -ECANCELED && !queue->vbd->is_closing)
-        r->error = -EIO;
-    if (r->error == -EOPNOTSUPP && !r->is_unsupported)
-        r->error = -EIO;
     if (r->error != -ECANCELED) {
         int16_t status = blkif_status_from_error(r->error);
 

@@ -17,7 +17,6 @@ struct ring_request {
     void *data;                /* pool buffer or NULL; io.nr_sectors */
     uint64_t taken_us;
     int error;                 /* the outcome, once done */
-    bool is_unsupported;       /* refused because there is no such operation */
     bool is_refused;           /* error was decided before the flush that C8
                                   wants in front of a failed FLUSH's answer */
 };

@@ -73,7 +73,7 @@ struct worker {
 void worker_run(struct worker *worker);
 
 /* control.c */
-int worker_control_open(struct worker *worker);
+void worker_control_open(struct worker *worker);
 void worker_control_close(struct worker *worker);
 void worker_send(struct worker *worker, struct message *message,
                  const int *fds, unsigned nr_fds);

@@ -10,13 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "backend/supervisor/command.h"
 #include "common/host/log.h"
+#include "common/host/socket.h"
 
 /* For a client that neither asks nor takes its answer. */
 static const double IDLE_SECONDS = 60.0;
@@ -270,29 +269,6 @@ static void on_connection(struct ev_loop *loop, ev_io *watcher, int revents)
     ev_io_start(loop, &client->readable);
 }
 
-/* A stream socket that only its owner may use. */
-static int listen_at(const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd, error;
-
-    if (strlen(path) >= sizeof address.sun_path)
-        return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    unlink(path); /* the state directory's lock is ours: it is a dead one */
-    fchmod(fd, 0600); /* before it has a name, so that there is no gap */
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
-        chmod(path, 0600) < 0 || listen(fd, 64) < 0) {
-        error = -errno;
-        close(fd);
-        return error;
-    }
-    return fd;
-}
-
 int control_start(struct supervisor *supervisor, struct control **control)
 {
     struct control *started = calloc(1, sizeof *started);
@@ -304,7 +280,7 @@ int control_start(struct supervisor *supervisor, struct control **control)
     LIST_INIT(&started->clients);
     if (snprintf(started->path, sizeof started->path, "%s/control",
                  supervisor->options.state_dir) < (int)sizeof started->path)
-        fd = listen_at(started->path);
+        fd = socket_listen(started->path, SOCK_STREAM);
     if (fd < 0) {
         free(started);
         return fd;

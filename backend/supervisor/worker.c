@@ -20,6 +20,7 @@
 #include "backend/supervisor/text.h"
 #include "common/host/log.h"
 #include "common/host/packet.h"
+#include "common/host/socket.h"
 
 enum { MAX_MESSAGES = 32 /* taken in one pass */, NAME_BYTES = 24,
        DIR_BYTES = 108 };
@@ -366,12 +367,12 @@ static int launch(struct worker *worker, const char *const *argv, char *reason,
 
     snprintf(path, sizeof path, "%s/worker", worker->dir);
     listener = mkdir(worker->dir, 0700) < 0 && errno != EEXIST
-                   ? -errno : packet_listen(path, 0600);
+                   ? -errno : socket_listen(path, SOCK_SEQPACKET);
     if (listener < 0) {
         snprintf(reason, size, "%s: %s", path, strerror(-listener));
         return listener;
     }
-    worker->socket = packet_connect(path);
+    worker->socket = socket_connect(path, SOCK_SEQPACKET);
     if (worker->socket < 0) {
         error = worker->socket;
         snprintf(reason, size, "%s: %s", path, strerror(-error));

@@ -3,59 +3,9 @@
 #include "common/host/packet.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-static int set_address(struct sockaddr_un *address, const char *path)
-{
-    *address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    if (strlen(path) >= sizeof address->sun_path)
-        return -ENAMETOOLONG;
-    strcpy(address->sun_path, path);
-    return 0;
-}
-
-int packet_listen(const char *path, unsigned mode)
-{
-    struct sockaddr_un address;
-    int fd, error = set_address(&address, path);
-
-    if (error)
-        return error;
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    unlink(path);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
-        chmod(path, mode) < 0 || listen(fd, 128) < 0) {
-        error = -errno;
-        close(fd);
-        return error;
-    }
-    return fd;
-}
-
-int packet_connect(const char *path)
-{
-    struct sockaddr_un address;
-    int fd, error = set_address(&address, path);
-
-    if (error)
-        return error;
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        error = -errno;
-        close(fd);
-        return error;
-    }
-    return fd;
-}
 
 int packet_send(int socket, const void *data, size_t bytes, const int *fds,
                 unsigned nr_fds)

@@ -8,12 +8,6 @@
 
 enum { PACKET_MAX_FDS = 8 };
 
-/* Listens on path (an old socket file is replaced); close-on-exec and
- * non-blocking. mode is the file's. Returns the descriptor or -errno. */
-int packet_listen(const char *path, unsigned mode);
-/* Connects, blocking. Returns the descriptor (close-on-exec) or -errno. */
-int packet_connect(const char *path);
-
 /* Sends one message whole, fds (borrowed) with it; 0 or -errno. */
 int packet_send(int socket, const void *data, size_t bytes, const int *fds,
                 unsigned nr_fds);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/host/packet.h"
+#include "common/host/socket.h"
 
 int local_open(const char *dir, struct local **out)
 {
@@ -30,7 +31,7 @@ int local_open(const char *dir, struct local **out)
     error = -errno;
     if (local->epoll < 0)
         goto close_half;
-    local->socket = error = packet_connect(path);
+    local->socket = error = socket_connect(path, SOCK_SEQPACKET);
     if (error < 0)
         goto close_half;
     *out = local;

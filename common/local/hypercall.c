@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/host/packet.h"
+#include "common/host/socket.h"
 #include "common/local/alloc.h"
 
 static int become_guest(struct connection *connection,
@@ -153,7 +154,7 @@ int hypercall_listen(struct server *server)
     int fd;
 
     socket_path(server, path, sizeof path);
-    fd = packet_listen(path, 0600);
+    fd = socket_listen(path, SOCK_SEQPACKET);
     if (fd < 0)
         return fd;
     ev_io_init(&server->listener, acceptable, fd, EV_READ);

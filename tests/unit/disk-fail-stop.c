@@ -60,8 +60,8 @@ static void open_sides(const char *engine, const char *option,
 }
 
 /* Puts a request on the ring; its id. Its page is stamped if it has one. */
-static unsigned send(struct side *side, uint8_t operation, uint64_t sector,
-                     unsigned pages)
+static unsigned ask_for(struct side *side, uint8_t operation, uint64_t sector,
+                        unsigned pages)
 {
     unsigned id = side->nr_sent++, frame = RIG_DATA_FRAME + id;
     bool is_read = operation == BLKIF_OP_READ;
@@ -126,15 +126,15 @@ static void send_mixture(void)
     for (unsigned i = 0; i < SIDES; i++) {
         uint64_t base = i * 1024;
 
-        send(&sides[i], BLKIF_OP_WRITE, base, 1);
-        send(&sides[i], BLKIF_OP_READ, base, 1);
-        send(&sides[i], BLKIF_OP_FLUSH_DISKCACHE, 0, 0);
-        send(&sides[i], BLKIF_OP_FLUSH_DISKCACHE, base + 8, 1);
-        send(&sides[i], BLKIF_OP_READ, base, 1);
-        send(&sides[i], BLKIF_OP_WRITE_BARRIER, 0, 0);
-        send(&sides[i], BLKIF_OP_WRITE, base + 16, 1);
-        send(&sides[i], BLKIF_OP_WRITE_BARRIER, base + 24, 1);
-        send(&sides[i], BLKIF_OP_READ, base + 32, 1);
+        ask_for(&sides[i], BLKIF_OP_WRITE, base, 1);
+        ask_for(&sides[i], BLKIF_OP_READ, base, 1);
+        ask_for(&sides[i], BLKIF_OP_FLUSH_DISKCACHE, 0, 0);
+        ask_for(&sides[i], BLKIF_OP_FLUSH_DISKCACHE, base + 8, 1);
+        ask_for(&sides[i], BLKIF_OP_READ, base, 1);
+        ask_for(&sides[i], BLKIF_OP_WRITE_BARRIER, 0, 0);
+        ask_for(&sides[i], BLKIF_OP_WRITE, base + 16, 1);
+        ask_for(&sides[i], BLKIF_OP_WRITE_BARRIER, base + 24, 1);
+        ask_for(&sides[i], BLKIF_OP_READ, base + 32, 1);
     }
 }
 
@@ -231,15 +231,15 @@ static unsigned probe_fail_stop(unsigned held)
         struct side *side = &sides[i];
         unsigned first = side->nr_sent;
 
-        send(side, BLKIF_OP_READ, 0, 1);
-        send(side, BLKIF_OP_WRITE, 0, 1);
-        send(side, BLKIF_OP_DISCARD, 0, 0);
-        send(side, BLKIF_OP_FLUSH_DISKCACHE, 0, 0);
-        send(side, BLKIF_OP_WRITE_BARRIER, 0, 0);
-        send(side, BLKIF_OP_WRITE_BARRIER, 40, 1);
+        ask_for(side, BLKIF_OP_READ, 0, 1);
+        ask_for(side, BLKIF_OP_WRITE, 0, 1);
+        ask_for(side, BLKIF_OP_DISCARD, 0, 0);
+        ask_for(side, BLKIF_OP_FLUSH_DISKCACHE, 0, 0);
+        ask_for(side, BLKIF_OP_WRITE_BARRIER, 0, 0);
+        ask_for(side, BLKIF_OP_WRITE_BARRIER, 40, 1);
         /* refused for a reason of its own, here a range that is not there */
-        send(side, BLKIF_OP_FLUSH_DISKCACHE, 1 << 20, 1);
-        send(side, BLKIF_OP_READ, 0, 1);
+        ask_for(side, BLKIF_OP_FLUSH_DISKCACHE, 1 << 20, 1);
+        ask_for(side, BLKIF_OP_READ, 0, 1);
         held += 4;
         settle(held);
         for (unsigned n = 0; n < 8; n++)
@@ -340,10 +340,10 @@ static void check_bad_data(void)
     for (unsigned i = 0; i < 2; i++) {
         make_file(journal, 0);
         open_sides(engine, NULL, NULL);
-        send(&sides[0], BLKIF_OP_WRITE, 0, 1);
+        ask_for(&sides[0], BLKIF_OP_WRITE, 0, 1);
         settle(0);
         CHECK_EQ(occurrences(" FUA "), 0);
-        send(&sides[0], operations[i], 1024, 1);
+        ask_for(&sides[0], operations[i], 1024, 1);
         settle(0);
         CHECK_EQ(sides[0].status[0], OK);
         CHECK_EQ(sides[0].status[1], ERROR);
@@ -351,10 +351,10 @@ static void check_bad_data(void)
         /* it will not flush any more: now each write is durable; its
          * neighbour has been told nothing and goes on as before */
         unsigned before = occurrences(" FUA ");
-        send(&sides[1], BLKIF_OP_WRITE, 8, 1);
+        ask_for(&sides[1], BLKIF_OP_WRITE, 8, 1);
         settle(0);
         CHECK_EQ(occurrences(" FUA "), before);
-        send(&sides[0], BLKIF_OP_WRITE, 16, 1);
+        ask_for(&sides[0], BLKIF_OP_WRITE, 16, 1);
         settle(0);
         CHECK(occurrences(" FUA ") > before);
         CHECK_EQ(rig.nr_told, 0);
@@ -368,8 +368,8 @@ static void check_bad_data_and_flush(void)
 {
     open_sides("error:write=EIO,range=512K+4K/error:flush=EIO,after=1,retry=no/"
                "aio", NULL, NULL);
-    send(&sides[0], BLKIF_OP_WRITE, 0, 1);
-    send(&sides[0], BLKIF_OP_WRITE_BARRIER, 1024, 1);
+    ask_for(&sides[0], BLKIF_OP_WRITE, 0, 1);
+    ask_for(&sides[0], BLKIF_OP_WRITE_BARRIER, 1024, 1);
     settle(1);
     CHECK_EQ(sides[0].status[0], OK);
     CHECK_EQ(sides[0].status[1], NONE);

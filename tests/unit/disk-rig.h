@@ -16,6 +16,7 @@
 #include "common/blkif/ring.h"
 #include "common/host/log.h"
 #include "common/host/packet.h"
+#include "common/host/socket.h"
 #include "common/local/local.h"
 #include "tests/unit/local-server.h"
 #include "tests/unit/tap.h"
@@ -74,7 +75,7 @@ static inline void rig_start_worker(struct rig *rig, const char *engine,
 
     snprintf(path, sizeof path, "%s/worker", rig->server.dir);
     snprintf(program, sizeof program, "%s/vbdd-disk", top ? top : ".");
-    listener = packet_listen(path, 0600);
+    listener = socket_listen(path, SOCK_SEQPACKET);
     REQUIRE(listener >= 0);
     argv[n++] = rig->server.dir;
     while (arguments && *arguments)
@@ -88,7 +89,7 @@ static inline void rig_start_worker(struct rig *rig, const char *engine,
         execv(program, (char **)argv);
         _exit(127);
     }
-    rig->control = packet_connect(path);
+    rig->control = socket_connect(path, SOCK_SEQPACKET);
     REQUIRE(rig->control >= 0);
     close(listener);
     unlink(path);

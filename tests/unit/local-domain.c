@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/host/packet.h"
+#include "common/host/socket.h"
 #include "common/local/local.h"
 #include "common/local/protocol.h"
 #include "tests/unit/local-server.h"
@@ -166,7 +167,7 @@ static void check_sealed(void)
     int fd, memory;
 
     snprintf(path, sizeof path, "%s/hypervisor", server.dir);
-    fd = packet_connect(path);
+    fd = socket_connect(path, SOCK_SEQPACKET);
     REQUIRE(fd >= 0);
     CHECK_EQ(packet_send(fd, &request, sizeof request, NULL, 0), 0);
     REQUIRE(packet_receive(fd, &reply, sizeof reply, &memory, 1, &nr) == 0);
@@ -190,7 +191,7 @@ static void check_hostile_messages(void)
     int fd;
 
     snprintf(path, sizeof path, "%s/hypervisor", server.dir);
-    fd = packet_connect(path);
+    fd = socket_connect(path, SOCK_SEQPACKET);
     REQUIRE(fd >= 0);
     CHECK_EQ(packet_send(fd, &unknown, sizeof unknown, NULL, 0), 0);
     CHECK_EQ(packet_receive(fd, &reply, sizeof reply, NULL, 0, NULL), 0);

@@ -359,14 +359,21 @@ static int do_set_perms(struct request *request)
 
 /* --- watches -------------------------------------------------------------- */
 
+/* A path, a token and no more. */
+static bool take_watch(struct request *request, const char **path,
+                       const char **token)
+{
+    *path = take_string(request);
+    *token = *path ? take_string(request) : NULL;
+    return *token && is_at_end(request);
+}
+
 static int do_watch(struct request *request)
 {
-    const char *path = take_string(request), *token = NULL;
+    const char *path, *token;
     int error;
 
-    if (path)
-        token = take_string(request);
-    if (!token || !is_at_end(request))
+    if (!take_watch(request, &path, &token))
         return -EINVAL;
     error = watch_add(request->client, path, token);
     if (error)
@@ -378,12 +385,10 @@ static int do_watch(struct request *request)
 
 static int do_unwatch(struct request *request)
 {
-    const char *path = take_string(request), *token = NULL;
+    const char *path, *token;
     int error;
 
-    if (path)
-        token = take_string(request);
-    if (!token || !is_at_end(request))
+    if (!take_watch(request, &path, &token))
         return -EINVAL;
     error = watch_remove(request->client, path, token);
     return error ? error : reply_string(request, "OK");

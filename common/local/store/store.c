@@ -6,11 +6,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/host/socket.h"
 #include "common/local/alloc.h"
 #include "common/local/store/tree.h"
 
@@ -232,33 +231,11 @@ static void door_ready(struct ev_loop *loop, struct ev_io *io, int events)
     ev_io_start(loop, &client->io);
 }
 
-static int listen_at(const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd;
-
-    if (strlen(path) >= sizeof address.sun_path)
-        return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    unlink(path);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
-        chmod(path, 0600) < 0 || listen(fd, 128) < 0) {
-        int error = -errno;
-
-        close(fd);
-        return error;
-    }
-    return fd;
-}
-
 int store_open_door(struct store *store, uint32_t domid, const char *path,
                     struct store_door **out)
 {
     struct store_door *door;
-    int fd = listen_at(path);
+    int fd = socket_listen(path, SOCK_STREAM);
 
     if (fd < 0)
         return fd;
