@@ -24,21 +24,45 @@ enum message_type {
     MESSAGE_DISCONNECT,  /* drain, unmap, unbind */
     MESSAGE_STATS,
     MESSAGE_DETACH,      /* drain, flush, drop cache, exit */
+    MESSAGE_RESIZE,      /* look at the target's size again; the reply carries
+                            message_ready, or says why nothing has changed
+                            (smaller: -EINVAL; C14) */
+    MESSAGE_PAUSE,       /* a vbd's domain is suspended: take nothing more,
+                            drain, flush; answered when all is durable. A
+                            vbd that is paused already: at once */
+    MESSAGE_RESUME,      /* the suspend was cancelled: go on */
+    MESSAGE_VBD_STATS,   /* the reply carries message_vbd_stats */
+    MESSAGE_LOG_LEVEL,   /* message.log_level */
     /* worker -> supervisor */
     MESSAGE_READY = 64,  /* once: struct message_ready */
     MESSAGE_FAILED,      /* once: could not attach; text says why */
-    MESSAGE_REPLY,       /* to any of the above: error, and stats if asked */
+    MESSAGE_REPLY,       /* to any of the above: error, and what was asked */
     MESSAGE_BROKEN,      /* a vbd's ring broke the protocol; text says how */
     MESSAGE_FAIL_STOP,   /* C8; text says why */
 };
 
 enum { MESSAGE_TEXT_BYTES = 256, MESSAGE_LATENCY_BUCKETS = 40 };
 
+/* How data gets from and to a guest's pages. */
+enum message_grants {
+    MESSAGE_GRANTS_COPY,       /* one batched copy by the hypervisor */
+    MESSAGE_GRANTS_MAP,        /* mapped for each request, and unmapped */
+    MESSAGE_GRANTS_PERSISTENT, /* kept mapped; only if the front end has said
+                                  feature-persistent */
+};
+enum { MESSAGE_GRANTS_COUNT = 3 };
+
 struct message_connect {
     uint32_t domid;
     uint32_t abi;         /* enum blkif_abi */
     uint32_t read_only;
-    uint32_t has_discard, has_secure; /* as advertised to this front end */
+    /* As advertised to this front end; what the engine cannot do any more is
+     * honoured all the same (C14: a discard is answered OK). */
+    uint32_t has_discard, has_secure;
+    uint32_t sector_bytes;          /* 512 or 4096 */
+    uint32_t max_indirect_segments; /* 0: none */
+    uint32_t grants;                /* enum message_grants */
+    uint32_t max_persistent_grants; /* pages of this vbd kept mapped */
     uint32_t nr_queues;
     struct {
         uint32_t event_port;
@@ -73,6 +97,19 @@ struct message_stats {
     uint64_t bytes_in_flight, budget_bytes;
 };
 
+/* One vbd: what was agreed on, and its queues. */
+struct message_vbd_stats {
+    uint32_t abi, grants, sector_bytes, max_indirect_segments, nr_queues;
+    uint32_t has_discard, has_secure, is_write_through, is_paused;
+    uint32_t persistent_grants, max_persistent_grants; /* mapped now */
+    uint64_t persistent_hits, persistent_misses, persistent_evictions;
+    struct message_queue_stats {
+        uint32_t nr_pages, slots, in_flight;
+        uint64_t requests, indirect_requests, responses;
+        uint64_t take_batches, answer_batches, notifies_sent;
+    } queues[BLKIF_MAX_QUEUES];
+};
+
 struct message {
     uint32_t type; /* enum message_type */
     uint32_t tag;  /* chosen by the asker, echoed */
@@ -82,6 +119,8 @@ struct message {
         struct message_connect connect;
         struct message_ready ready;
         struct message_stats stats;
+        struct message_vbd_stats vbd_stats;
+        uint32_t log_level; /* enum log_level of common/host/log.h */
     };
     char text[MESSAGE_TEXT_BYTES]; /* ours, never a guest's; 0-terminated */
 };

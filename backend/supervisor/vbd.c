@@ -356,6 +356,7 @@ static void connect(struct vbd *vbd)
         return;
     request.connect.domid = vbd->domid;
     request.connect.read_only = !vbd->is_writable;
+    request.connect.sector_bytes = vbd->disk->ready.sector_bytes;
     /* What is advertised is what is served: decided once, here. */
     vbd->has_discard = may_discard(vbd, &vbd->disk->ready);
     request.connect.has_discard = vbd->has_discard;

@@ -61,6 +61,11 @@ static const char *type_text(uint32_t type)
     case MESSAGE_DISCONNECT: return "DISCONNECT";
     case MESSAGE_STATS: return "STATS";
     case MESSAGE_DETACH: return "DETACH";
+    case MESSAGE_RESIZE: return "RESIZE";
+    case MESSAGE_PAUSE: return "PAUSE";
+    case MESSAGE_RESUME: return "RESUME";
+    case MESSAGE_VBD_STATS: return "VBD_STATS";
+    case MESSAGE_LOG_LEVEL: return "LOG_LEVEL";
     case MESSAGE_READY: return "READY";
     case MESSAGE_FAILED: return "FAILED";
     case MESSAGE_REPLY: return "REPLY";
@@ -215,6 +220,11 @@ static void take_message(struct worker *worker, const struct message *message)
     case MESSAGE_DISCONNECT:
     case MESSAGE_STATS:
     case MESSAGE_DETACH:
+    case MESSAGE_RESIZE:
+    case MESSAGE_PAUSE:
+    case MESSAGE_RESUME:
+    case MESSAGE_VBD_STATS:
+    case MESSAGE_LOG_LEVEL:
         break;
     }
     refuse(worker, "not a worker's to say", message->type);

@@ -70,6 +70,25 @@ _Static_assert(offsetof(struct blkif_request_discard, id) ==
                offsetof(struct blkif_request_discard, flag) == NR_SEGMENTS_AT,
                "blkif.h");
 
+/* An INDIRECT request has its handle and grefs where others have their
+ * segments, and a wider number of segments where they have their handle. */
+enum { INDIRECT_OPERATION_AT = 1, NR_INDIRECT_AT = 2, INDIRECT_GREFS_AT = 4 };
+_Static_assert(
+    offsetof(struct blkif_request_indirect, indirect_op) ==
+            INDIRECT_OPERATION_AT &&
+        offsetof(struct blkif_request_indirect, nr_segments) ==
+            NR_INDIRECT_AT &&
+        offsetof(struct blkif_request_indirect, id) ==
+            offsetof(struct blkif_request, id) &&
+        offsetof(struct blkif_request_indirect, sector_number) ==
+            offsetof(struct blkif_request, sector_number) &&
+        offsetof(struct blkif_request_indirect, handle) ==
+            offsetof(struct blkif_request, seg) &&
+        offsetof(struct blkif_request_indirect, indirect_grefs) ==
+            offsetof(struct blkif_request, seg) + INDIRECT_GREFS_AT &&
+        BLKIF_WIRE_INDIRECT_PAGES == BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST,
+    "blkif.h");
+
 /* So all segments go over in one copy. */
 _Static_assert(sizeof(struct blkif_wire_segment) ==
                    sizeof(struct blkif_request_segment) &&
@@ -110,13 +129,26 @@ uint32_t abi_response_bytes(enum blkif_abi abi)
     return abi_layouts[abi].response_bytes;
 }
 
+static void decode_indirect(const uint8_t *bytes, const uint8_t *rest,
+                            struct blkif_wire_request *request)
+{
+    request->nr_segments = 0;
+    request->indirect_operation = bytes[INDIRECT_OPERATION_AT];
+    __builtin_memcpy(&request->nr_indirect_segments, bytes + NR_INDIRECT_AT,
+                     sizeof(request->nr_indirect_segments));
+    __builtin_memcpy(&request->handle, rest, sizeof(request->handle));
+    __builtin_memcpy(request->indirect_grefs, rest + INDIRECT_GREFS_AT,
+                     sizeof(request->indirect_grefs));
+}
+
 void abi_decode_request(enum blkif_abi abi, const struct abi_slot *slot,
                         struct blkif_wire_request *request)
 {
     const struct abi_layout *layout = &abi_layouts[abi];
     const uint8_t *bytes = (const uint8_t *)slot->words;
-    const uint8_t *segments = bytes + layout->segments_at;
+    const uint8_t *rest = bytes + layout->segments_at;
 
+    __builtin_memset(request, 0, sizeof(*request));
     request->operation = bytes[OPERATION_AT];
     request->nr_segments = bytes[NR_SEGMENTS_AT];
     __builtin_memcpy(&request->handle, bytes + HANDLE_AT,
@@ -124,15 +156,13 @@ void abi_decode_request(enum blkif_abi abi, const struct abi_slot *slot,
     __builtin_memcpy(&request->id, bytes + layout->id_at, sizeof(request->id));
     __builtin_memcpy(&request->sector, bytes + layout->sector_at,
                      sizeof(request->sector));
-    if (request->operation == BLKIF_OP_DISCARD) {
-        __builtin_memcpy(&request->nr_sectors, segments,
+    if (request->operation == BLKIF_OP_DISCARD)
+        __builtin_memcpy(&request->nr_sectors, rest,
                          sizeof(request->nr_sectors));
-        __builtin_memset(request->segments, 0, sizeof(request->segments));
-    } else {
-        request->nr_sectors = 0;
-        __builtin_memcpy(request->segments, segments,
-                         sizeof(request->segments));
-    }
+    else if (request->operation == BLKIF_OP_INDIRECT)
+        decode_indirect(bytes, rest, request);
+    else
+        __builtin_memcpy(request->segments, rest, sizeof(request->segments));
 }
 
 void abi_decode_response(enum blkif_abi abi, const struct abi_slot *slot,
@@ -170,13 +200,25 @@ static uint32_t encode_segments(const struct blkif_wire_request *request,
     return nr * (uint32_t)sizeof(struct blkif_request_segment);
 }
 
+static uint32_t encode_indirect(const struct blkif_wire_request *request,
+                                uint8_t *bytes, uint8_t *rest)
+{
+    bytes[INDIRECT_OPERATION_AT] = request->indirect_operation;
+    __builtin_memcpy(bytes + NR_INDIRECT_AT, &request->nr_indirect_segments,
+                     sizeof(request->nr_indirect_segments));
+    __builtin_memcpy(rest, &request->handle, sizeof(request->handle));
+    __builtin_memcpy(rest + INDIRECT_GREFS_AT, request->indirect_grefs,
+                     sizeof(request->indirect_grefs));
+    return INDIRECT_GREFS_AT + (uint32_t)sizeof(request->indirect_grefs);
+}
+
 uint32_t abi_encode_request(enum blkif_abi abi,
                             const struct blkif_wire_request *request,
                             struct abi_slot *slot)
 {
     const struct abi_layout *layout = &abi_layouts[abi];
     uint8_t *bytes = (uint8_t *)slot->words;
-    uint8_t *segments = bytes + layout->segments_at;
+    uint8_t *rest = bytes + layout->segments_at;
 
     __builtin_memset(slot, 0, sizeof(*slot));
     bytes[OPERATION_AT] = request->operation;
@@ -187,11 +229,13 @@ uint32_t abi_encode_request(enum blkif_abi abi,
     __builtin_memcpy(bytes + layout->sector_at, &request->sector,
                      sizeof(request->sector));
     if (request->operation == BLKIF_OP_DISCARD) {
-        __builtin_memcpy(segments, &request->nr_sectors,
+        __builtin_memcpy(rest, &request->nr_sectors,
                          sizeof(request->nr_sectors));
         return layout->segments_at + (uint32_t)sizeof(request->nr_sectors);
     }
-    return layout->segments_at + encode_segments(request, segments);
+    if (request->operation == BLKIF_OP_INDIRECT)
+        return layout->segments_at + encode_indirect(request, bytes, rest);
+    return layout->segments_at + encode_segments(request, rest);
 }
 
 uint32_t abi_encode_response(enum blkif_abi abi,

@@ -10,6 +10,10 @@ enum {
     BLKIF_SECTORS_PER_PAGE = BLKIF_PAGE_BYTES / BLKIF_SECTOR_BYTES,
     BLKIF_MAX_RING_PAGES = 16, /* ring-page-order 4 */
     BLKIF_MAX_QUEUES = 4,
+    /* Of an indirect request; their descriptors fill half a page, so only the
+       first of a request's eight indirect pages is ever looked at. Linux
+       offers and takes the same number. */
+    BLKIF_MAX_INDIRECT_SEGMENTS = 256,
 };
 
 #endif

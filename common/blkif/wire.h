@@ -7,8 +7,12 @@
 
 #include <stdint.h>
 
-enum { BLKIF_WIRE_SEGMENTS = 11 }; /* BLKIF_MAX_SEGMENTS_PER_REQUEST */
+enum {
+    BLKIF_WIRE_SEGMENTS = 11,      /* BLKIF_MAX_SEGMENTS_PER_REQUEST */
+    BLKIF_WIRE_INDIRECT_PAGES = 8, /* BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST */
+};
 
+/* As in a request, and as in an indirect page. */
 struct blkif_wire_segment {
     uint32_t gref;
     uint8_t first_sector, last_sector; /* in the page, inclusive */
@@ -21,7 +25,11 @@ struct blkif_wire_request {
     uint64_t id;
     uint64_t sector;
     uint64_t nr_sectors; /* DISCARD only, else 0 */
-    struct blkif_wire_segment segments[BLKIF_WIRE_SEGMENTS];
+    struct blkif_wire_segment segments[BLKIF_WIRE_SEGMENTS]; /* not INDIRECT */
+    /* INDIRECT only, else 0; its nr_segments is 0. */
+    uint8_t indirect_operation;
+    uint16_t nr_indirect_segments;
+    uint32_t indirect_grefs[BLKIF_WIRE_INDIRECT_PAGES];
 };
 
 struct blkif_wire_response {

@@ -11,6 +11,7 @@
 
 #include <xen/io/blkif.h>
 
+#include "common/blkif/limits.h"
 #include "common/blkif/validate.h"
 #include "tests/unit/tap.h"
 
@@ -30,7 +31,7 @@ struct row {
     enum blkif_refusal want;
     uint64_t want_sectors;
 };
-enum { BARE = 1, READ_ONLY = 2, FOUR_K = 4 };
+enum { BARE = 1, READ_ONLY = 2, FOUR_K = 4, INDIRECT = 8 };
 
 #define R BLKIF_OP_READ
 #define W BLKIF_OP_WRITE
@@ -115,8 +116,10 @@ static const struct row rows[] = {
     { "4K: an empty flush with a number", F, 0, 3, .flags = FOUR_K },
     { "a packet command", BLKIF_OP_RESERVED_1, 1, 0,
       .want = BLKIF_UNKNOWN_OPERATION },
-    { "an indirect request", BLKIF_OP_INDIRECT, R, 0,
-      .want = BLKIF_UNKNOWN_OPERATION },
+    { "an indirect read not advertised", BLKIF_OP_INDIRECT, R, 0,
+      .want = BLKIF_NOT_ADVERTISED },
+    { "an indirect flush", BLKIF_OP_INDIRECT, F, 0, .flags = INDIRECT,
+      .want = BLKIF_BAD_INDIRECT },
     { "operation 7", 7, 1, 0, .want = BLKIF_UNKNOWN_OPERATION },
     { "operation 255", 255, 1, 0, .want = BLKIF_UNKNOWN_OPERATION },
 };
@@ -130,6 +133,8 @@ static struct blkif_limits limits_of(unsigned flags)
     limits.read_only = flags & READ_ONLY;
     if (flags & FOUR_K)
         limits.sector_alignment = 8;
+    if (flags & INDIRECT)
+        limits.max_indirect_segments = BLKIF_MAX_INDIRECT_SEGMENTS;
     return limits;
 }
 
@@ -138,7 +143,8 @@ static struct blkif_wire_request request_of(const struct row *row)
     struct blkif_wire_request request = {
         .operation = row->operation, .nr_segments = row->nr_segments,
         .id = 0x1122334455667788, .sector = row->sector,
-        .nr_sectors = row->discard };
+        .nr_sectors = row->discard,
+        .indirect_operation = row->nr_segments };
 
     for (unsigned i = 0; i < BLKIF_WIRE_SEGMENTS; i++)
         request.segments[i] = (struct blkif_wire_segment){
@@ -312,6 +318,8 @@ static unsigned judge(const struct blkif_wire_request *request,
         if (*count % limits->sector_alignment)
             reasons |= 1u << BLKIF_UNALIGNED;
         break;
+    case 6:
+        return 1u << BLKIF_NOT_ADVERTISED;
     default:
         return 1u << BLKIF_UNKNOWN_OPERATION;
     }

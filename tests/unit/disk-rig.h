@@ -228,6 +228,7 @@ static inline int rig_connect(struct rig *rig, struct rig_guest *guest,
     message.connect = (struct message_connect){
         .domid = domid, .abi = guest->abi, .nr_queues = 1,
         .has_discard = rig->has_discard,
+        .sector_bytes = BLKIF_SECTOR_BYTES,
         .queues = { { .event_port = guest->port, .nr_pages = 1,
                       .grefs = { guest->ring_gref } } } };
     message = rig_ask(rig, message);
