@@ -141,6 +141,10 @@ bool coherency_client_is_write_through(const struct coherency_client *client);
 /* The environment's timer has run out. */
 void coherency_timer(struct coherency *disk);
 
+/* Looks at the target's size again, see engine_resize(). What has grown is
+ * there for every client at once. */
+int coherency_resize(struct coherency *disk);
+
 const struct engine_info *coherency_info(const struct coherency *disk);
 void coherency_get_stats(const struct coherency *disk,
                          struct coherency_stats *stats);

@@ -32,6 +32,11 @@ static inline struct aio_request *aio_of(struct engine_request *request)
 int aio_target_probe(const struct engine_config *config,
                      struct engine_info *info, bool *is_block, char *reason,
                      unsigned reason_size);
+/* How big the target is now, in bytes and to the last one. 0 or -errno. */
+int aio_target_size(int fd, bool is_block, uint64_t *size_bytes);
+/* Where the file ends, as far as this machine knows: asks no server. 0 where
+ * that cannot be told. */
+uint64_t aio_target_file_end(int fd);
 
 /* --- aio_ring.c ----------------------------------------------------------- */
 

@@ -14,6 +14,26 @@
 
 #include "backend/engine/aio.h"
 
+int aio_target_size(int fd, bool is_block, uint64_t *size_bytes)
+{
+    struct stat status;
+
+    if (is_block)
+        return ioctl(fd, BLKGETSIZE64, size_bytes) < 0 ? -errno : 0;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    *size_bytes = (uint64_t)status.st_size;
+    return 0;
+}
+
+uint64_t aio_target_file_end(int fd)
+{
+    struct statx status;
+
+    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE,
+                 &status) == 0 ? status.stx_size : 0;
+}
+
 /* The number in a sysfs file of a block device; a partition has no queue
  * of its own, its disk's is one level up. 0 if there is none. */
 static uint64_t read_sysfs(dev_t device, const char *attribute)
@@ -52,14 +72,11 @@ static int probe_block(const struct engine_config *config, dev_t device,
                        struct engine_info *info)
 {
     unsigned physical = 0;
-    uint64_t size = 0;
     int logical = 0;
 
-    if (ioctl(config->fd, BLKGETSIZE64, &size) < 0 ||
-        ioctl(config->fd, BLKSSZGET, &logical) < 0 ||
+    if (ioctl(config->fd, BLKSSZGET, &logical) < 0 ||
         ioctl(config->fd, BLKPBSZGET, &physical) < 0)
         return -errno;
-    info->size_bytes = size;
     info->block_bytes = (uint32_t)logical;
     info->memory_align = config->is_direct ? info->block_bytes : 1;
     info->physical_bytes = physical;
@@ -123,7 +140,6 @@ static int probe_file(const struct engine_config *config,
     info->block_bytes = 512;
     if (config->is_direct)
         error = probe_direct_file(config->fd, info);
-    info->size_bytes = (uint64_t)status->st_size;
     info->physical_bytes = 4096; /* the pages and blocks of file systems */
     info->can_discard = !config->read_only && probe_punch(config->fd, status);
     info->discard_granularity_bytes = (uint32_t)status->st_blksize;
@@ -197,8 +213,10 @@ int aio_target_probe(const struct engine_config *config,
     *is_block = S_ISBLK(status.st_mode);
     *info = (struct engine_info){ .max_bytes = ENGINE_MAX_BYTES,
                                   .read_only = config->read_only };
-    error = *is_block ? probe_block(config, status.st_rdev, info)
-                      : probe_file(config, &status, info);
+    error = aio_target_size(config->fd, *is_block, &info->size_bytes);
+    if (!error)
+        error = *is_block ? probe_block(config, status.st_rdev, info)
+                          : probe_file(config, &status, info);
     if (error == -EOPNOTSUPP)
         return engine_explain(reason, reason_size, error, "aio: this file "
                               "cannot be read and written directly "

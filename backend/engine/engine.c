@@ -209,3 +209,8 @@ void engine_close(struct engine *engine)
     if (engine)
         engine->ops->close(engine);
 }
+
+int engine_resize(struct engine *engine)
+{
+    return engine->ops->resize ? engine->ops->resize(engine) : -EOPNOTSUPP;
+}

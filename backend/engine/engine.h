@@ -42,7 +42,7 @@ struct engine_request {
     uint64_t engine_private[16];
 };
 
-/* Asked once after open and cached by the caller. */
+/* Settled at open, except for size_bytes: engine_resize() may make it more. */
 struct engine_info {
     uint64_t size_bytes;     /* a multiple of block_bytes */
     uint32_t block_bytes;    /* smallest unit of I/O: 512 or 4096 */
@@ -99,6 +99,8 @@ struct engine_ops {
      * acknowledged by reap() itself. -1: reap() after each commit() gets
      * all. */
     int (*poll_fd)(struct engine *engine);
+    /* See engine_resize(). NULL: the size never changes. */
+    int (*resize)(struct engine *engine);
 };
 
 /* Every engine starts with this. */
@@ -116,6 +118,14 @@ struct engine {
 int engine_open(const char *specification, const struct engine_config *config,
                 struct engine **engine, char *reason, unsigned reason_size);
 void engine_close(struct engine *engine);
+
+/* Looks at the target's size again, also while requests are in flight. Grown:
+ * info.size_bytes is the new size, of all levels, and 0 is returned; the same:
+ * 0; smaller: -EINVAL, and info stays as it is (C14: a disk does not shrink
+ * while attached; what lies behind the target's end fails with -EIO).
+ * -EOPNOTSUPP: this disk has the size it was given. Other -errno: the target
+ * could not be asked. */
+int engine_resize(struct engine *engine);
 
 static inline void engine_submit(struct engine *engine,
                                  struct engine_request *request)

@@ -155,5 +155,5 @@ static int error_open(const struct engine_config *config,
 const struct engine_ops error_engine_ops = {
     .name = "error", .open = error_open, .close = error_close,
     .submit = error_submit, .commit = stack_commit, .reap = stack_reap,
-    .wait = stack_wait, .poll_fd = stack_poll_fd,
+    .wait = stack_wait, .poll_fd = stack_poll_fd, .resize = stack_resize,
 };

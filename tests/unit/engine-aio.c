@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Claim: aio on a real kernel answers exactly for each request when the
- * target shrinks (-EIO) or the file system is full (-ENOSPC), hands a batch
+ * target shrinks (-EIO, and no file grows again by a write) or the file system
+ * is full (-ENOSPC), follows a target that grows, hands a batch
  * over in one system call and takes completions without any.
- * Source: C15; ARCHITECTURE.md (system calls per request).
- * Mechanism: a truncated file; small tmpfs and ext4 file systems in a mount
+ * Source: C14, C15; ARCHITECTURE.md (system calls per request).
+ * Mechanism: a truncated file; a loop device with a limit that moves; small tmpfs and ext4 file systems in a mount
  * namespace of our own (root only); the engine's own count of system calls. */
 #include "config.h"
 
@@ -65,6 +66,89 @@ static void check_shrink(void)
             job_free(jobs[j]);
         close_it();
     }
+}
+
+static off_t file_size(void)
+{
+    struct stat status;
+
+    REQUIRE(fstat(fd, &status) == 0);
+    return status.st_size;
+}
+
+/* As check_shrink(), with writes: none of them makes the file grow. */
+static void check_shrunken_writes(void)
+{
+    static const off_t ends[] = { 64 << 10, 48 << 10, (48 << 10) + 100, 0 };
+
+    for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct job *jobs[3];
+
+        open_on(file_target(1 << 20, O_RDWR | shrink_flags), "aio",
+                shrink_flags, 0);
+        REQUIRE(ftruncate(fd, ends[i]) == 0);
+        for (unsigned j = 0; j < 3; j++) {
+            jobs[j] = job_new(engine, ENGINE_WRITE, j * (32 << 10), 32 << 10);
+            job_submit(engine, jobs[j]);
+        }
+        drain(engine);
+        CHECK_EQ(jobs[0]->error, ends[i] ? 0 : -EIO);
+        CHECK_EQ(jobs[1]->error, ends[i] == 64 << 10 ? 0 : -EIO);
+        CHECK_EQ(jobs[2]->error, -EIO);
+        CHECK_EQ(file_size(), ends[i]);
+        CHECK_EQ(engine_resize(engine), -EINVAL);
+        CHECK_EQ(engine->info.size_bytes, 1 << 20);
+        /* As big again, it is the disk that it was. */
+        REQUIRE(ftruncate(fd, 1 << 20) == 0);
+        CHECK_EQ(engine_resize(engine), 0);
+        CHECK_EQ(run(engine, jobs[2]), 0);
+        for (unsigned j = 0; j < 3; j++)
+            job_free(jobs[j]);
+        close_it();
+    }
+}
+
+/* --- a target that grows -------------------------------------------------- */
+
+static void limit_loop(uint64_t bytes)
+{
+    struct loop_info64 info;
+
+    REQUIRE(ioctl(fd, LOOP_GET_STATUS64, &info) == 0);
+    info.lo_sizelimit = bytes;
+    REQUIRE(ioctl(fd, LOOP_SET_STATUS64, &info) == 0);
+}
+
+static void check_device_grows(void)
+{
+    struct engine_config config = { .fd = fd, .is_direct = true };
+
+    limit_loop(1 << 20);
+    REQUIRE(engine_open("aio", &config, &engine, reason, sizeof reason) == 0);
+    CHECK_EQ(engine->info.size_bytes, 1 << 20);
+    limit_loop(0);
+    CHECK_EQ(engine->info.size_bytes, 1 << 20);
+    CHECK_EQ(engine_resize(engine), 0);
+    CHECK_EQ(engine->info.size_bytes, 2 << 20);
+    CHECK_EQ(run_op(engine, ENGINE_WRITE, 0, (2 << 20) - 4096, 4096), 0);
+    limit_loop(1 << 20);
+    CHECK_EQ(engine_resize(engine), -EINVAL);
+    CHECK_EQ(engine->info.size_bytes, 2 << 20);
+    CHECK(run_op(engine, ENGINE_WRITE, 0, (2 << 20) - 4096, 4096) != 0);
+    CHECK(run_op(engine, ENGINE_READ, 0, (2 << 20) - 4096, 4096) != 0);
+    close_it();
+}
+
+/* What the configuration says of the size stays. */
+static void check_fixed_size(void)
+{
+    struct engine_config config = { .size_bytes = 1 << 19 };
+
+    config.fd = fd = file_target(1 << 20, O_RDWR);
+    REQUIRE(engine_open("aio", &config, &engine, reason, sizeof reason) == 0);
+    CHECK_EQ(engine_resize(engine), -EOPNOTSUPP);
+    CHECK_EQ(engine->info.size_bytes, 1 << 19);
+    close_it();
 }
 
 /* --- a full file system --------------------------------------------------- */
@@ -196,11 +280,12 @@ static void check_batch(void)
             job_submit(engine, jobs[i]);
         calls = engine->stats.system_calls;
         commit(engine);
-        CHECK_EQ(engine->stats.system_calls, calls + 1);
+        /* The other one asks a file that is written for its end. */
+        CHECK_EQ(engine->stats.system_calls, calls + 2);
         /* A busy loop: no poll in between. Buffered I/O has already been done
          * within io_submit(). */
         CHECK_EQ(reap(engine, BATCH), BATCH);
-        CHECK_EQ(engine->stats.system_calls, calls + 1);
+        CHECK_EQ(engine->stats.system_calls, calls + 2);
     }
     /* Idle at last: one read of the eventfd, then nothing. */
     calls = engine->stats.system_calls;
@@ -279,15 +364,29 @@ int main(void)
     TEST("the helper thread takes no signals", check_helper_signals);
     TEST("behind the end of a shrunken buffered file there is EIO",
          check_shrink);
+    TEST("no write makes a shrunken buffered file grow",
+         check_shrunken_writes);
     shrink_flags = O_DIRECT;
     fd = file_target(1, O_RDWR | O_DIRECT);
-    if (fd >= 0)
+    if (fd >= 0) {
         TEST("behind the end of a shrunken direct file there is EIO",
              check_shrink);
-    else
+        TEST("no write makes a shrunken direct file grow",
+             check_shrunken_writes);
+    } else {
         tap_skip("behind the end of a shrunken direct file there is EIO",
                  "a file system with O_DIRECT");
+        tap_skip("no write makes a shrunken direct file grow",
+                 "a file system with O_DIRECT");
+    }
     close(fd);
+    fd = loop_target(2 << 20, 512, O_RDWR | O_DIRECT);
+    if (fd >= 0)
+        TEST("a disk follows a block device that grows", check_device_grows);
+    else
+        tap_skip("a disk follows a block device that grows",
+                 "root and a free loop device");
+    TEST("a disk of a configured size is not resized", check_fixed_size);
     if (mkdir("engine-mount", 0700) < 0 && errno != EEXIST)
         return 99;
     if (!enter_namespace()) {

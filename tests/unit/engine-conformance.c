@@ -3,8 +3,8 @@
  * comes back as written, each request is done once and only from within
  * reap(), more may be in flight than fits, errors are exact, poll_fd loses no
  * wake-up and is quiet when there is nothing, wait() and the statistics tell
- * the truth.
- * Source: engine.h; C2, C7, C9, C10, C15.
+ * the truth, and a disk can grow but not shrink.
+ * Source: engine.h; C2, C7, C9, C10, C14, C15.
  * Mechanism: the same claims over a table of engines and stacks, on memory,
  * on a file (direct, buffered, read-only) and on loop devices with blocks of
  * 512 and 4096 bytes (root only). */
@@ -409,6 +409,40 @@ static void check_stats(void)
     CHECK_EQ(engine->stats.errors[ENGINE_READ], before.errors[ENGINE_READ]);
 }
 
+static int target_fd;
+
+/* The target's size is set through another descriptor of the same file. */
+static void set_file_size(uint64_t bytes)
+{
+    char path[40];
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", target_fd);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    REQUIRE(fd >= 0 && ftruncate(fd, (off_t)bytes) == 0);
+    close(fd);
+}
+
+/* Comes last: other claims know the old size. */
+static void check_resize(void)
+{
+    const struct engine_info before = engine->info;
+
+    CHECK_EQ(engine_resize(engine), setup->target ? 0 : -EOPNOTSUPP);
+    CHECK(memcmp(&engine->info, &before, sizeof before) == 0);
+    if (setup->target != FILE_TARGET)
+        return;
+    set_file_size(DISK_BYTES + (1 << 20) + 100); /* whole blocks count */
+    CHECK_EQ(engine_resize(engine), 0);
+    for (struct engine *level = engine; level; level = level->next)
+        CHECK_EQ(level->info.size_bytes, DISK_BYTES + (1 << 20));
+    CHECK_EQ(run_op(engine, setup->read_only ? ENGINE_READ : ENGINE_WRITE, 0,
+                    DISK_BYTES + (1 << 20) - block, (uint32_t)block), 0);
+    set_file_size(DISK_BYTES);
+    CHECK_EQ(engine_resize(engine), -EINVAL);
+    CHECK_EQ(engine->info.size_bytes, DISK_BYTES + (1 << 20));
+}
+
 static int open_target(void)
 {
     int flags = (setup->read_only ? O_RDONLY : O_RDWR) |
@@ -456,6 +490,8 @@ static void run_claims(void)
         claim("reap() gets all that commit() left", check_no_poll);
     }
     claim("the statistics count requests and errors", check_stats);
+    claim(setup->target ? "it grows with its target, and does not shrink"
+                        : "its size is what it was given", check_resize);
 }
 
 int main(void)
@@ -465,7 +501,7 @@ int main(void)
         struct engine_config config = { .queue_depth = DEPTH };
 
         setup = &setups[i];
-        config.fd = open_target();
+        config.fd = target_fd = open_target();
         config.read_only = setup->read_only;
         config.is_direct = setup->is_direct;
         config.size_bytes = setup->target ? 0 : DISK_BYTES;
