@@ -322,7 +322,8 @@ static bool is_behind_end(const struct aio *aio,
                           const struct engine_request *request,
                           uint64_t end_bytes)
 {
-    return !aio->is_block && request->op == ENGINE_WRITE &&
+    return !aio->is_block &&
+           (request->op == ENGINE_WRITE || request->op == ENGINE_ZERO) &&
            request->offset_bytes + request->length_bytes > end_bytes;
 }
 
@@ -340,7 +341,8 @@ static void aio_commit(struct engine *engine)
         if (is_behind_end(aio, request, end_bytes))
             finish_later(aio, request, -EIO);
         else if (request->op == ENGINE_DISCARD ||
-            (request->op == ENGINE_FLUSH && aio->flush_by_helper))
+                 request->op == ENGINE_ZERO ||
+                 (request->op == ENGINE_FLUSH && aio->flush_by_helper))
             give_to_helper(aio, request);
         else
             add_to_committed(aio, request);

@@ -65,7 +65,7 @@ int aio_helper_open(int fd, bool is_block, int event_fd,
                     struct aio_helper **helper);
 /* What was submitted must have been taken back. NULL is allowed. */
 void aio_helper_close(struct aio_helper *helper);
-/* FLUSH or DISCARD; the result will be in aio_of(request)->error. */
+/* FLUSH, DISCARD or ZERO; the result will be in aio_of(request)->error. */
 void aio_helper_submit(struct aio_helper *helper,
                        struct engine_request *request);
 /* How many are with the helper, finished ones included; NULL has none. */

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "backend/engine/aio.h"
@@ -59,12 +60,18 @@ static uint64_t read_sysfs(dev_t device, const char *attribute)
 }
 
 /* Asked with a range that no device can take, the kernel answers EINVAL, but
- * EOPNOTSUPP first where it cannot erase securely at all (block/ioctl.c,
- * since Linux 5.19). */
+ * EOPNOTSUPP first where it cannot erase securely at all (block/ioctl.c). It
+ * has done so since Linux 5.19; of an older one nothing can be known. */
 static bool probe_secure(int fd)
 {
     uint64_t odd_range[2] = { 1, 1 };
+    unsigned major_version = 0, minor_version = 0;
+    struct utsname kernel;
 
+    if (uname(&kernel) < 0 || sscanf(kernel.release, "%u.%u", &major_version,
+                                     &minor_version) != 2 ||
+        major_version * 1000 + minor_version < 5019)
+        return false;
     return ioctl(fd, BLKSECDISCARD, odd_range) < 0 && errno == EINVAL;
 }
 
@@ -84,6 +91,9 @@ static int probe_block(const struct engine_config *config, dev_t device,
     info->can_discard = !config->read_only &&
                         read_sysfs(device, "queue/discard_max_bytes") > 0;
     info->can_secure = !config->read_only && probe_secure(config->fd);
+    info->can_zero_fast =
+        !config->read_only &&
+        read_sysfs(device, "queue/write_zeroes_max_bytes") > 0;
     info->discard_granularity_bytes =
         (uint32_t)read_sysfs(device, "queue/discard_granularity");
     info->discard_alignment_bytes =
@@ -142,6 +152,7 @@ static int probe_file(const struct engine_config *config,
         error = probe_direct_file(config->fd, info);
     info->physical_bytes = 4096; /* the pages and blocks of file systems */
     info->can_discard = !config->read_only && probe_punch(config->fd, status);
+    info->can_zero_fast = info->can_discard;
     info->discard_granularity_bytes = (uint32_t)status->st_blksize;
     return error;
 }

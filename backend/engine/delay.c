@@ -164,6 +164,7 @@ static int delay_open(const struct engine_config *config,
         { "write", &parameter_us, &delay->delay_us[ENGINE_WRITE] },
         { "flush", &parameter_us, &delay->delay_us[ENGINE_FLUSH] },
         { "discard", &parameter_us, &delay->delay_us[ENGINE_DISCARD] },
+        { "zero", &parameter_us, &delay->delay_us[ENGINE_ZERO] },
         { NULL, NULL, NULL },
     };
 

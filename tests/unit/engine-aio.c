@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Claim: aio on a real kernel answers exactly for each request when the
  * target shrinks (-EIO, and no file grows again by a write) or the file system
- * is full (-ENOSPC), follows a target that grows, hands a batch
- * over in one system call and takes completions without any.
+ * is full (-ENOSPC), follows a target that grows, leaves holes only where they
+ * are allowed, hands a batch over in one system call and takes completions
+ * without any.
  * Source: C14, C15; ARCHITECTURE.md (system calls per request).
- * Mechanism: a truncated file; a loop device with a limit that moves; small tmpfs and ext4 file systems in a mount
- * namespace of our own (root only); the engine's own count of system calls. */
+ * Mechanism: a truncated file; a loop device with a limit that moves; small
+ * tmpfs and ext4 file systems in a mount namespace of our own (root only); the
+ * engine's own count of system calls. */
 #include "config.h"
 
 #include <sched.h>
@@ -76,19 +78,21 @@ static off_t file_size(void)
     return status.st_size;
 }
 
-/* As check_shrink(), with writes: none of them makes the file grow. */
+/* As check_shrink(), with writes and zeros: none makes the file grow. */
 static void check_shrunken_writes(void)
 {
+    static const enum engine_op ops[] = { ENGINE_WRITE, ENGINE_ZERO };
     static const off_t ends[] = { 64 << 10, 48 << 10, (48 << 10) + 100, 0 };
 
-    for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++) {
+    for (unsigned n = 0; n < 2 * sizeof ends / sizeof *ends; n++) {
+        unsigned i = n / 2;
         struct job *jobs[3];
 
         open_on(file_target(1 << 20, O_RDWR | shrink_flags), "aio",
                 shrink_flags, 0);
         REQUIRE(ftruncate(fd, ends[i]) == 0);
         for (unsigned j = 0; j < 3; j++) {
-            jobs[j] = job_new(engine, ENGINE_WRITE, j * (32 << 10), 32 << 10);
+            jobs[j] = job_new(engine, ops[n % 2], j * (32 << 10), 32 << 10);
             job_submit(engine, jobs[j]);
         }
         drain(engine);
@@ -139,6 +143,33 @@ static void check_device_grows(void)
     close_it();
 }
 
+/* Claimed as the worker claims it, and with dirty pages in its cache, the
+ * device can neither discard nor zero by itself. */
+static void check_claimed_device(void)
+{
+    struct job *job;
+    char path[40];
+    int claim;
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    claim = open(path, O_RDWR | O_EXCL | O_CLOEXEC);
+    REQUIRE(claim >= 0);
+    open_on(fd, "aio", 0, 0);
+    job = job_new(engine, ENGINE_WRITE, 0, 1 << 20);
+    CHECK_EQ(run(engine, job), 0);
+    CHECK_EQ(run_op(engine, ENGINE_DISCARD, 0, 0, 1 << 20), 0);
+    CHECK_EQ(run(engine, job), 0);
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, 0, 1 << 20), 0);
+    job->request.op = ENGINE_READ;
+    CHECK_EQ(run(engine, job), 0);
+    for (unsigned i = 0; i < 1 << 20; i++)
+        if (((char *)job->request.data)[i])
+            CHECK(!"what was zeroed is zero");
+    job_free(job);
+    close_it();
+    close(claim);
+}
+
 /* What the configuration says of the size stays. */
 static void check_fixed_size(void)
 {
@@ -148,6 +179,33 @@ static void check_fixed_size(void)
     REQUIRE(engine_open("aio", &config, &engine, reason, sizeof reason) == 0);
     CHECK_EQ(engine_resize(engine), -EOPNOTSUPP);
     CHECK_EQ(engine->info.size_bytes, 1 << 19);
+    close_it();
+}
+
+/* --- holes ---------------------------------------------------------------- */
+
+static blkcnt_t allocated(void)
+{
+    struct stat status;
+
+    CHECK_EQ(run_op(engine, ENGINE_FLUSH, 0, 0, 0), 0);
+    REQUIRE(fstat(fd, &status) == 0);
+    return status.st_blocks;
+}
+
+static void check_holes(void)
+{
+    blkcnt_t full;
+
+    open_on(file_target(1 << 20, O_RDWR), "aio", 0, 0);
+    CHECK_EQ(run_op(engine, ENGINE_WRITE, 0, 0, 1 << 20), 0);
+    full = allocated();
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, ENGINE_NO_HOLE, 0, 1 << 19), 0);
+    CHECK(allocated() >= full);
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, 0, 1 << 19), 0);
+    if (engine->info.can_discard)
+        CHECK(allocated() <= full / 2 + 16);
+    CHECK_EQ(file_size(), 1 << 20);
     close_it();
 }
 
@@ -386,7 +444,15 @@ int main(void)
     else
         tap_skip("a disk follows a block device that grows",
                  "root and a free loop device");
+    fd = loop_target(2 << 20, 512, O_RDWR);
+    if (fd >= 0)
+        TEST("a claimed device takes DISCARD and ZERO over dirty pages",
+             check_claimed_device);
+    else
+        tap_skip("a claimed device takes DISCARD and ZERO over dirty pages",
+                 "root and a free loop device");
     TEST("a disk of a configured size is not resized", check_fixed_size);
+    TEST("a ZERO leaves a hole only where it may", check_holes);
     if (mkdir("engine-mount", 0700) < 0 && errno != EEXIST)
         return 99;
     if (!enter_namespace()) {

@@ -48,7 +48,8 @@ static const struct setup setups[] = {
     { "error on mem", "error/mem", .zeroes = true },
     { "error on aio", "error/aio", FILE_TARGET, .is_direct = true,
       .zeroes = true, .is_late = true },
-    { "delay on mem", "delay:read=1ms,write=300us,flush=1ms,discard=2ms/mem",
+    { "delay on mem", "delay:read=1ms,write=300us,flush=1ms,discard=2ms,"
+      "zero=1ms/mem",
       .zeroes = true, .is_late = true },
     { "delay on aio", "delay:read=100us,write=1ms/aio", FILE_TARGET,
       .is_direct = true, .zeroes = true, .is_late = true },
@@ -82,7 +83,8 @@ static void check_info(void)
     CHECK(info->max_bytes >= 1 << 20);
     CHECK_EQ(info->max_bytes % 4096, 0);
     CHECK_EQ(info->read_only, setup->read_only);
-    CHECK(!info->read_only || (!info->can_fua && !info->can_discard));
+    CHECK(!info->read_only || (!info->can_fua && !info->can_discard &&
+                               !info->can_secure && !info->can_zero_fast));
     CHECK_EQ(info->flush_retry, setup->is_direct &&
              setup->target >= LOOP_TARGET);
     if (setup->target == LOOP_4K_TARGET)
@@ -166,6 +168,7 @@ static enum engine_op some_op(unsigned i)
            : i % 5 == 0 ? ENGINE_FLUSH
            : i % 5 == 1 ? ENGINE_WRITE
            : i % 50 == 2 && engine->info.can_discard ? ENGINE_DISCARD
+           : i % 50 == 3 ? ENGINE_ZERO
            : ENGINE_READ;
 }
 
@@ -272,6 +275,43 @@ static void check_discard(void)
         CHECK(is_all(job, length - block, length, 0));
     }
     job_free(job);
+}
+
+/* As check_discard(), and what was there is zeros, always. Where it cannot be
+ * fast it is not done at all. */
+static void check_zero_with(unsigned flags)
+{
+    const uint32_t length = 1 << 20, hole = (1 << 19) + 4 * (uint32_t)block;
+    struct job *job = job_new(engine, ENGINE_WRITE, 0, length);
+    uint64_t at = 5 * block;
+    int error;
+
+    CHECK_EQ(run(engine, job), 0);
+    error = run_op(engine, ENGINE_ZERO, flags, at, hole);
+    if (error != -EOPNOTSUPP || !(flags & ENGINE_FAST) ||
+        (engine->info.can_zero_fast && !(flags & ENGINE_NO_HOLE)))
+        CHECK_EQ(error, 0);
+    job->request.op = ENGINE_READ;
+    CHECK_EQ(run(engine, job), 0);
+    if (!setup->keeps_nothing) {
+        CHECK(is_all(job, 0, at, 0xee));
+        CHECK(is_all(job, at, at + hole, error ? 0xee : 0));
+        CHECK(is_all(job, at + hole, length, 0xee));
+    }
+    job_free(job);
+}
+
+static void check_zero(void)
+{
+    if (setup->read_only) {
+        CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, 0, (uint32_t)block), -EROFS);
+        return;
+    }
+    check_zero_with(0);
+    check_zero_with(ENGINE_NO_HOLE);
+    check_zero_with(ENGINE_FAST);
+    check_zero_with(ENGINE_FAST | ENGINE_NO_HOLE);
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, 0, DISK_BYTES), 0);
 }
 
 static void check_refusals(void)
@@ -479,6 +519,7 @@ static void run_claims(void)
     claim("a flush and a durable write succeed or are refused exactly",
           check_flush_and_fua);
     claim("a discard leaves its neighbours alone", check_discard);
+    claim("zeros come where they are wanted, fast or not", check_zero);
     claim("what is not allowed is refused, the last block is not",
           check_refusals);
     claim("a request may be submitted again from its done()",
