@@ -6,15 +6,21 @@
  * the truth, and a disk can grow but not shrink.
  * Source: engine.h; C2, C7, C9, C10, C14, C15.
  * Mechanism: the same claims over a table of engines and stacks, on memory,
- * on a file (direct, buffered, read-only) and on loop devices with blocks of
- * 512 and 4096 bytes (root only). */
+ * on a file (direct, buffered, read-only), on tmpfs and on loop devices with
+ * blocks of 512 and 4096 bytes (root only). */
 #include "config.h"
 
 #include "tests/unit/engine-test.h"
 
 enum { DISK_BYTES = 40 << 20, DEPTH = 8 };
 
-enum target { NO_TARGET, FILE_TARGET, LOOP_TARGET, LOOP_4K_TARGET };
+enum target {
+    NO_TARGET,
+    FILE_TARGET,
+    TMPFS_TARGET, /* has holes, but cannot zero a range */
+    LOOP_TARGET,
+    LOOP_4K_TARGET,
+};
 
 struct setup {
     const char *name, *specification;
@@ -39,6 +45,10 @@ static const struct setup setups[] = {
       .is_late = true },
     { "aio on a read-only file", "aio", FILE_TARGET, .is_direct = true,
       .read_only = true, .is_late = true },
+    { "aio on a buffered tmpfs", "aio", TMPFS_TARGET, .zeroes = true,
+      .is_late = true },
+    { "aio on a direct tmpfs", "aio", TMPFS_TARGET, .is_direct = true,
+      .zeroes = true, .is_late = true },
     { "aio on a block device", "aio", LOOP_TARGET, .is_direct = true,
       .is_late = true },
     { "aio on a block device with 4096-byte blocks", "aio", LOOP_4K_TARGET,
@@ -470,7 +480,7 @@ static void check_resize(void)
 
     CHECK_EQ(engine_resize(engine), setup->target ? 0 : -EOPNOTSUPP);
     CHECK(memcmp(&engine->info, &before, sizeof before) == 0);
-    if (setup->target != FILE_TARGET)
+    if (!setup->target || setup->target >= LOOP_TARGET)
         return;
     set_file_size(DISK_BYTES + (1 << 20) + 100); /* whole blocks count */
     CHECK_EQ(engine_resize(engine), 0);
@@ -493,6 +503,8 @@ static int open_target(void)
         return -1;
     case FILE_TARGET:
         return file_target(DISK_BYTES, flags);
+    case TMPFS_TARGET:
+        return tmpfs_target(DISK_BYTES, flags);
     case LOOP_TARGET:
         return loop_target(DISK_BYTES, 512, flags);
     case LOOP_4K_TARGET:
@@ -547,7 +559,7 @@ int main(void)
         config.is_direct = setup->is_direct;
         config.size_bytes = setup->target ? 0 : DISK_BYTES;
         if (setup->target && config.fd < 0) {
-            tap_skip(setup->name, setup->target == FILE_TARGET
+            tap_skip(setup->name, setup->target < LOOP_TARGET
                      ? "a file system with O_DIRECT"
                      : "root and a free loop device");
             continue;
