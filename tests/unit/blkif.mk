@@ -2,8 +2,8 @@
 # The protocol core. The accesses of libblkif-watched.a to shared memory go
 # through the test, which counts them, or decides their outcome.
 blkif_tests = %D%/blkif-abi %D%/blkif-ring %D%/blkif-reads \
-	%D%/blkif-wakeup %D%/blkif-threads %D%/blkif-validate \
-	%D%/blkif-xenbus %D%/blkif-status
+	%D%/blkif-wakeup %D%/blkif-wrap %D%/blkif-threads \
+	%D%/blkif-validate %D%/blkif-xenbus %D%/blkif-status
 check_PROGRAMS += $(blkif_tests)
 TESTS += $(blkif_tests)
 
@@ -20,6 +20,8 @@ check_LIBRARIES += %D%/libblkif-watched.a
 %C%_blkif_reads_LDADD = %D%/libblkif-watched.a
 %C%_blkif_wakeup_SOURCES = %D%/blkif-wakeup.c %D%/tap.h
 %C%_blkif_wakeup_LDADD = %D%/libblkif-watched.a
+%C%_blkif_wrap_SOURCES = %D%/blkif-wrap.c %D%/tap.h
+%C%_blkif_wrap_LDADD = libblkif.a
 %C%_blkif_threads_SOURCES = %D%/blkif-threads.c %D%/tap.h
 %C%_blkif_threads_CFLAGS = $(AM_CFLAGS) -pthread
 %C%_blkif_threads_LDADD = libblkif.a
