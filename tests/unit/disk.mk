@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The worker.
 DISK_TESTS = disk-pool disk-target disk-ring disk-faults \
-	disk-fail-stop disk-hostile
+	disk-fail-stop disk-hostile disk-indirect
 check_PROGRAMS += $(DISK_TESTS)
 TESTS += $(DISK_TESTS)
 disk_pool_SOURCES = %D%/disk-pool.c backend/disk/pool.c
@@ -23,3 +23,7 @@ disk_hostile_SOURCES = %D%/disk-hostile.c %D%/disk-rig.h %D%/disk-guest.h
 disk_hostile_CFLAGS = $(disk_ring_CFLAGS)
 disk_hostile_LDADD = $(disk_ring_LDADD) -lpthread
 EXTRA_disk_hostile_DEPENDENCIES = vbdd-disk vbdd-local
+disk_indirect_SOURCES = %D%/disk-indirect.c %D%/disk-rig.h %D%/disk-guest.h
+disk_indirect_CFLAGS = $(disk_ring_CFLAGS)
+disk_indirect_LDADD = $(disk_ring_LDADD)
+EXTRA_disk_indirect_DEPENDENCIES = vbdd-disk vbdd-local
