@@ -228,6 +228,33 @@ static void check_full(void)
     close_it();
 }
 
+/* Whoever asked for an event at its next answer gets one, at its own port. */
+static void check_events(void)
+{
+    static const struct blkif_wire_request flush = {
+        .operation = BLKIF_OP_FLUSH_DISKCACHE };
+    struct blkif_wire_response response;
+    uint32_t ports[QUEUES];
+
+    open_with("mem:size=8M", BLKIF_ABI_X86_64, QUEUES, 1);
+    while (local_event_take(guest.local, ports, QUEUES) > 0)
+        ;
+    for (unsigned i = 0; i < 3 * QUEUES; i++) {
+        struct rig_queue *queue = &guest.queues[i % QUEUES];
+        struct pollfd wait = { .fd = local_event_fd(guest.local),
+                               .events = POLLIN };
+
+        front_ring_final_check(&queue->ring);
+        front_ring_put(&queue->ring, &flush);
+        rig_push_on(&guest, i % QUEUES);
+        CHECK_EQ(poll(&wait, 1, 10000), 1);
+        CHECK_EQ(local_event_take(guest.local, ports, QUEUES), 1);
+        CHECK_EQ(ports[0], queue->port);
+        CHECK_EQ(rig_wait_on(&guest, i % QUEUES, &response, 1, 10), 1);
+    }
+    close_it();
+}
+
 /* --- one vbd --------------------------------------------------------------------- */
 
 static struct blkif_wire_request put_on(unsigned queue, uint8_t operation,
@@ -412,6 +439,7 @@ int main(void)
     TEST("four queues of 16 pages move their data, in each layout",
          check_traffic);
     TEST("four rings of 512 slots, all full, are all answered", check_full);
+    TEST("each queue's answers are told at its own port", check_events);
     TEST("a BARRIER is one for the writes of all queues", check_barrier);
     TEST("a FLUSH covers what was answered on any queue", check_flush);
     TEST("one broken ring is the end of the vbd's others", check_broken);
