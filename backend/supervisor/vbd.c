@@ -259,6 +259,7 @@ static int publish(struct vbd *vbd)
         { "info", vbd->is_writable ? "0" : "4" /* VDISK_READONLY */ },
     };
     unsigned nr = 4;
+    int error;
 
     snprintf(sectors, sizeof sectors, "%" PRIu64,
              ready->size_bytes / BLKIF_SECTOR_BYTES);
@@ -275,7 +276,28 @@ static int publish(struct vbd *vbd)
         if (ready->can_secure)
             pairs[nr++] = (struct pair){ "discard-secure", "1" };
     }
-    return write_state(vbd, pairs, nr, XENBUS_CONNECTED);
+    error = write_state(vbd, pairs, nr, XENBUS_CONNECTED);
+    if (!error)
+        vbd->published_bytes = ready->size_bytes;
+    return error;
+}
+
+bool vbd_is_connected(const struct vbd *vbd)
+{
+    return vbd->ring == VBD_RING_CONNECTED && vbd->state == XENBUS_CONNECTED;
+}
+
+/* A front end looks at the size once more when Connected is said once more
+ * (docs/PROTOCOL.md). */
+static void publish_size(struct vbd *vbd)
+{
+    uint64_t bytes = vbd->disk->ready.size_bytes;
+    char sectors[24];
+    struct pair pairs[MAX_PAIRS] = { { "sectors", sectors } };
+
+    snprintf(sectors, sizeof sectors, "%" PRIu64, bytes / BLKIF_SECTOR_BYTES);
+    if (write_state(vbd, pairs, 1, XENBUS_CONNECTED) == 0)
+        vbd->published_bytes = bytes;
 }
 
 /* --- the ring ------------------------------------------------------------- */
@@ -542,6 +564,9 @@ static bool step(struct vbd *vbd, bool is_online)
             disconnect(vbd, XENBUS_INIT_WAIT);
             return false;
         }
+        if (vbd_is_connected(vbd) &&
+            vbd->published_bytes != vbd->disk->ready.size_bytes)
+            publish_size(vbd);
         /* The toolstack closes what has never been opened. */
         return vbd->state == XENBUS_CLOSING && !is_online && !has_ring &&
                set_state(vbd, XENBUS_CLOSED) == 0;

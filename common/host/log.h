@@ -14,6 +14,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
 void log_init(const char *name, enum log_level level);
 /* "error", "warning", "info", "debug"; -EINVAL for anything else. */
 int log_level_parse(const char *text, enum log_level *level);
+const char *log_level_text(enum log_level level);
 
 void log_message(enum log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

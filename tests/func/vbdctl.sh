@@ -116,7 +116,7 @@ expect 'list shows the vbd' 0 '^5/xvda +1 +w +InitWait +Initialising +none' \
 expect 'show a disk' 0 '^sector_bytes +512 B$' ctl show 1
 expect 'show a vbd' 0 '^state +InitWait$' ctl show 5/xvda
 expect 'show what is not' 1 '^vbdctl: there is no disk 9$' ctl show 9
-expect 'stats' 0 'p50 45 us  p99 45 us  p99.9 1.4 ms' ctl stats
+expect 'stats' 0 'p50 46 us  p99 46 us  p99.9 1.4 ms' ctl stats
 expect 'the options arrived' 0 '--flush-retry 60000000' cat "$dir/disk.log"
 expect 'a reply as it comes' 0 '^\{.*"ok":true\}$' ctl --json list
 expect 'a refusal as it comes' 1 '^\{"ok":false,"error":".*"\}$' \
