@@ -178,6 +178,8 @@ bool disk_set_size(struct disk *disk, uint64_t size_bytes)
         worker_kill(disk->worker);
         return false;
     }
+    if (size_bytes == disk->ready.size_bytes)
+        return true;
     log_info("disk %" PRIu32 ": %s has %" PRIu64 " bytes now", disk->number,
              disk->target.path, size_bytes);
     disk->ready.size_bytes = size_bytes;

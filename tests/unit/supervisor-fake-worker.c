@@ -46,7 +46,7 @@ static struct {
     int listener, socket;
     const char *target, *engine;
     bool is_read_only, is_fail_stopped;
-    uint64_t size_bytes;
+    uint64_t size_bytes, bytes_read; /* read: more each time it is asked */
     FILE *log;
 } worker;
 
@@ -202,6 +202,7 @@ static void take_request(struct message *message)
     case MESSAGE_STATS:
         memset(&message->stats, 0, sizeof message->stats);
         message->stats.requests[0] = 1000;
+        message->stats.bytes_read = worker.bytes_read += 100000000;
         message->stats.responses = 1000;
         message->stats.system_calls = 500;
         message->stats.latency[10] = 990;
