@@ -194,7 +194,8 @@ lines=$(ctl --json --watch=0.1 list | head -n 3 | grep -c '^{.*}$')
 [ "$lines" = 3 ]
 report 'with --json each time is a line' $? "$lines"
 mkfifo "$dir/pipe"
-"$bin/vbdctl" --socket "$dir/state/control" --watch=60 list >"$dir/pipe" 2>&1 &
+timeout 60 "$bin/vbdctl" --socket "$dir/state/control" --watch=86400 list \
+    >"$dir/pipe" 2>&1 &
 watcher=$!
 head -n 1 "$dir/pipe" >/dev/null
 wait $watcher
