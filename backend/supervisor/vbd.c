@@ -287,19 +287,6 @@ bool vbd_is_connected(const struct vbd *vbd)
     return vbd->ring == VBD_RING_CONNECTED && vbd->state == XENBUS_CONNECTED;
 }
 
-/* A front end looks at the size once more when Connected is said once more
- * (docs/PROTOCOL.md). */
-static void publish_size(struct vbd *vbd)
-{
-    uint64_t bytes = vbd->disk->ready.size_bytes;
-    char sectors[24];
-    struct pair pairs[MAX_PAIRS] = { { "sectors", sectors } };
-
-    snprintf(sectors, sizeof sectors, "%" PRIu64, bytes / BLKIF_SECTOR_BYTES);
-    if (write_state(vbd, pairs, 1, XENBUS_CONNECTED) == 0)
-        vbd->published_bytes = bytes;
-}
-
 /* --- the ring ------------------------------------------------------------- */
 
 static void disconnected(void *context, const struct message *reply)
@@ -564,9 +551,10 @@ static bool step(struct vbd *vbd, bool is_online)
             disconnect(vbd, XENBUS_INIT_WAIT);
             return false;
         }
+        /* Connected once more makes a front end look at the size again. */
         if (vbd_is_connected(vbd) &&
             vbd->published_bytes != vbd->disk->ready.size_bytes)
-            publish_size(vbd);
+            publish(vbd);
         /* The toolstack closes what has never been opened. */
         return vbd->state == XENBUS_CLOSING && !is_online && !has_ring &&
                set_state(vbd, XENBUS_CLOSED) == 0;
