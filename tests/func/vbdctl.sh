@@ -145,7 +145,7 @@ expect 'stats of persistent grants' 0 \
     '^ +persistent grants 100 of 1024, hits 900, misses 110, evictions 10$' \
     ctl stats
 expect 'features of who has connected' 0 '^  abi +- +x86_64$' ctl features
-expect 'features say both sides' 0 '^  indirect segments +0 +64$' \
+expect 'features say both sides' 0 '^  indirect segments +256 +64$' \
     ctl features 5/xvda
 echo 134217728 >"$dir/disk.size"
 expect 'a disk that has grown' 0 \
