@@ -8,7 +8,14 @@
  * It trusts its back end no further than the four checks on each response
  * (producer overflow, id range, id in flight, same operation). A back end that
  * breaks them, or closes, makes the disk BROKEN: everything in flight fails
- * with -EIO and nothing more is taken until reconnect. */
+ * with -EIO and nothing more is taken until reconnect.
+ *
+ * Order: reads and writes that are in flight at the same time may be done in
+ * any order, also when they overlap. Whoever wants an order waits for done(),
+ * or uses BARRIER: it begins after all that was submitted before it, and what
+ * is submitted later begins after it. With several queues the driver itself
+ * sees to that, by leaving all of them empty before and after a barrier: a
+ * back end may read one queue before another. */
 #ifndef VBDFRONT_H
 #define VBDFRONT_H
 
@@ -38,13 +45,29 @@ enum vbdfront_op {
 
 enum { VBDFRONT_FUA = 1u << 0 }; /* WRITE: durable before it completes */
 
+/* The layout of the ring's entries; all but the native one are for tests. */
+enum vbdfront_abi {
+    VBDFRONT_ABI_NATIVE, VBDFRONT_ABI_X86_32, VBDFRONT_ABI_X86_64,
+};
+
+/* What this end is ready for. Each number is a maximum: what is used is the
+ * least of both ends, and is in vbdfront_info. */
+struct vbdfront_config {
+    uint32_t max_queues;            /* 1 to 4 (1) */
+    uint32_t max_ring_page_order;   /* 0 to 4: 1 to 16 pages a ring (4) */
+    enum vbdfront_abi abi;          /* (native) */
+};
+/* Fills in the defaults, which are in brackets above. */
+void vbdfront_get_defaults(struct vbdfront_config *config);
+
 /* What was negotiated. Sectors are 512 bytes always. */
 struct vbdfront_info {
     uint64_t nr_sectors;
     uint32_t sector_bytes;          /* smallest unit of I/O: 512 to 4096 */
     uint32_t physical_sector_bytes;
     uint32_t max_segments;          /* pages in one ring request */
-    uint32_t ring_slots;
+    uint32_t nr_queues;
+    uint32_t ring_pages, ring_slots; /* of each queue */
     bool read_only, is_cdrom, is_removable;
     bool has_flush, has_barrier, has_discard;
 };
@@ -70,8 +93,10 @@ struct vbdfront_io {
 };
 
 /* node: the device's directory in XenStore ("/local/domain/5/device/vbd/51712"
- * or relative), copied. port: borrowed until close. */
+ * or relative), copied. port: borrowed until close. config: copied; NULL for
+ * the defaults. 0, -ENOMEM, -ENAMETOOLONG, -EINVAL (the config). */
 int vbdfront_open(const struct vbdfront_port *port, const char *node,
+                  const struct vbdfront_config *config,
                   struct vbdfront **front);
 void vbdfront_close(struct vbdfront *front); /* disconnects if need be */
 

@@ -19,8 +19,9 @@
 #define FAKE_BACKEND "/local/domain/0/backend/vbd/5/51712"
 
 enum {
-    FAKE_GRANTS = 1024, FAKE_NODES = 64, FAKE_VALUE_BYTES = 600,
-    FAKE_PATH_BYTES = 400,
+    FAKE_GRANTS = 4096, FAKE_NODES = 160, FAKE_VALUE_BYTES = 600,
+    FAKE_PATH_BYTES = 400, FAKE_PORTS = 8, FAKE_FIRST_PORT = 3,
+    FAKE_QUEUES = 8, FAKE_HELD = 2048,
     FAKE_DISK_SECTORS = 16384, FAKE_LOG = 4096,
 };
 
@@ -43,8 +44,11 @@ struct fake {
     uint64_t store_events, store_events_seen;
 
     /* memory, grants, events */
-    unsigned pages_used, grants_used, grants_limit, ports_used;
+    unsigned pages_used, pages_limit, grants_used, grants_limit;
+    unsigned ports_used, ports_limit;
+    bool ports[FAKE_PORTS];
     struct fake_grant grants[FAKE_GRANTS];
+    unsigned nr_granted; /* ever */
     unsigned notifications;
     unsigned violations;
     char last_sentence[512];
@@ -53,19 +57,23 @@ struct fake {
     void (*backend)(struct fake *fake); /* called in wait(); NULL: dead */
     bool follows_states; /* reacts to the front end's state as blkif.h says */
     bool holds;          /* keeps requests until the test answers them */
-    struct back_ring ring;
+    bool maps_persistently; /* what may be granted for more than it needs */
     bool has_ring;
+    unsigned nr_queues, ring_pages;
+    struct back_ring rings[FAKE_QUEUES];
+    unsigned nr_served[FAKE_QUEUES]; /* requests, for each queue */
     uint8_t disk[FAKE_DISK_SECTORS * 512];
-    struct blkif_wire_request held[64];
+    struct blkif_wire_request held[FAKE_HELD];
+    uint8_t held_queue[FAKE_HELD];
     unsigned nr_held;
-    uint8_t log[FAKE_LOG];         /* operations, in the ring's order */
+    uint8_t log[FAKE_LOG];         /* operations, in the order of arrival */
     struct blkif_wire_request last; /* the latest request */
     unsigned nr_log;
     int16_t status;                /* what it answers; 0 unless told */
 };
 
 /* A world with a fresh device of FAKE_DISK_SECTORS sectors, flush and
- * barrier, whose back end follows the states and serves what it is asked. */
+ * barrier, and nothing else that could be offered; whose back end follows the states and serves what it is asked. */
 void fake_init(struct fake *fake);
 /* True when nothing is left of what the front end took: pages, grants, ports,
  * watches. Says what is. */
@@ -88,7 +96,7 @@ void fake_live(struct fake *fake); /* both: the one that init sets */
 /* Executes the held request and answers it with status, from its place in
  * held[]; the others move up. */
 void fake_answer_held(struct fake *fake, unsigned index, int16_t status);
-/* Puts any response on the ring. */
+/* Puts any response on the first ring. */
 void fake_answer(struct fake *fake, uint64_t id, uint8_t operation,
                  int16_t status);
 
