@@ -54,13 +54,28 @@ int front_read_size(struct vbdfront *front)
     return 0;
 }
 
+/* More than a ring entry has room for, or as many as that. */
+static int read_max_segments(struct vbdfront *front)
+{
+    uint32_t offered;
+    int error = front_read_offer(front, "feature-max-indirect-segments", 0,
+                                 &offered);
+
+    if (offered > front->config.max_indirect_segments)
+        offered = front->config.max_indirect_segments;
+    front->info.max_segments = offered > BLKIF_WIRE_SEGMENTS
+                                   ? offered : (uint32_t)BLKIF_WIRE_SEGMENTS;
+    return error;
+}
+
 static int read_features(struct vbdfront *front)
 {
     struct vbdfront_info *info = &front->info;
     int error = front_read_feature(front, "feature-flush-cache",
                                    &info->has_flush);
 
-    info->max_segments = BLKIF_WIRE_SEGMENTS;
+    if (!error)
+        error = read_max_segments(front);
     if (!error)
         error = front_read_feature(front, "feature-barrier",
                                    &info->has_barrier);

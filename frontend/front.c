@@ -67,6 +67,7 @@ void vbdfront_get_defaults(struct vbdfront_config *config)
     *config = (struct vbdfront_config){
         .max_queues = 1,
         .max_ring_page_order = MAX_RING_PAGE_ORDER,
+        .max_indirect_segments = BLKIF_MAX_INDIRECT_SEGMENTS,
         .abi = VBDFRONT_ABI_NATIVE,
     };
 }
@@ -76,6 +77,7 @@ static bool is_possible(const struct vbdfront_config *config)
     return config->max_queues >= 1 &&
            config->max_queues <= BLKIF_MAX_QUEUES &&
            config->max_ring_page_order <= MAX_RING_PAGE_ORDER &&
+           config->max_indirect_segments <= BLKIF_MAX_INDIRECT_SEGMENTS &&
            config->abi <= VBDFRONT_ABI_X86_64;
 }
 

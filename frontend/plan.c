@@ -175,7 +175,8 @@ static bool add_data(struct front_queue *queue, struct front_shadow *shadow,
     uint8_t *data = io->data;
     uint32_t covered = front_segments_grant(
         queue, shadow, data + (size_t)now->sectors_put * BLKIF_SECTOR_BYTES,
-        io->nr_sectors - now->sectors_put, *now->step != STEP_READ);
+        io->nr_sectors - now->sectors_put, *now->step != STEP_READ,
+        *now->step != STEP_BARRIER);
 
     shadow->sector = io->sector + now->sectors_put;
     now->sectors_put += covered;

@@ -8,6 +8,7 @@
  *   plan.c       operations, and what they are on the rings
  *   queue.c      the queues: ring requests out, responses in
  *   segment.c    data to granted segments and back
+ *   pool.c       granted pages of the driver's own
  *   text.c       sentences and paths without a libc
  */
 #ifndef VBDD_FRONTEND_PRIVATE_H
@@ -25,6 +26,14 @@ enum {
     FRONT_REASON_BYTES = 256,
 };
 
+/* A page of the driver's own that is, or may be, granted. */
+struct front_page {
+    struct front_page *next;
+    uint8_t *memory; /* NULL: none yet */
+    uint32_t grant;
+    bool is_granted;
+};
+
 /* One request on a ring. Its number in the queue's table is the lower half of
  * the id on the wire; the upper half counts requests, so that an id is never
  * used twice and a repeated or late answer is recognised. It says all that the
@@ -35,8 +44,10 @@ struct front_shadow {
     struct front_shadow *next_free;
     uint64_t id;
     uint64_t sector;
-    uint8_t operation;
-    uint8_t nr_segments;
+    uint8_t operation;     /* never INDIRECT */
+    uint16_t nr_segments;
+    struct front_page *descriptors; /* of an indirect request: where its
+                                       segments are; else NULL */
     struct blkif_wire_segment segments[BLKIF_WIRE_SEGMENTS];
 };
 
@@ -53,6 +64,9 @@ struct front_queue {
     struct front_ring ring;
     struct front_shadow *shadows, *free_shadows;
     uint32_t nr_on_ring; /* shadows in use */
+    struct front_page *free_pages;
+    struct front_slab *slabs;
+    uint32_t nr_pool_pages;
 };
 
 struct vbdfront {
@@ -202,13 +216,27 @@ int front_grant_end(struct vbdfront *front, uint32_t grant);
 int front_grant_end_by(struct vbdfront *front, uint32_t grant,
                        uint64_t end_us);
 /* Grants the pages under as many of nr_sectors from data on as one request
- * takes and the grant table has room for, and makes them shadow's segments.
- * Returns the number of sectors that are covered, 0 when none. */
+ * takes and the grant table has room for, and makes them shadow's segments;
+ * more of them than a ring entry has room for, if may_be_indirect and the back
+ * end takes such requests. Returns the number of sectors that are covered, 0
+ * when none. */
 uint32_t front_segments_grant(struct front_queue *queue,
                               struct front_shadow *shadow, uint8_t *data,
-                              uint32_t nr_sectors, bool read_only);
+                              uint32_t nr_sectors, bool read_only,
+                              bool may_be_indirect);
 /* Takes them back. -EBUSY when the back end still holds some. */
 int front_segments_end(struct front_queue *queue,
                        struct front_shadow *shadow);
+
+/* --- pool.c -------------------------------------------------------------- */
+
+/* A page, granted. NULL: there is no memory or no grant now, or too many are
+ * in use. */
+struct front_page *front_page_take(struct front_queue *queue, bool read_only);
+/* The peer must be done with it. -EBUSY when it is not: the memory is counted
+ * as lost. */
+int front_page_return(struct front_queue *queue, struct front_page *page);
+/* Frees all that have been returned. */
+void front_pool_close(struct front_queue *queue);
 
 #endif

@@ -126,6 +126,7 @@ static void close_queue(struct front_queue *queue, uint64_t end_us)
     else if (queue->ring_pages)
         port->page_free(port->context, queue->ring_pages,
                         queue->nr_ring_pages);
+    front_pool_close(queue);
     if (queue->shadows)
         port->page_free(port->context, queue->shadows, shadow_pages(queue));
 }
@@ -176,13 +177,28 @@ struct front_queue *front_queue_choose(struct vbdfront *front)
     return best->free_shadows ? best : NULL;
 }
 
+static void add_segments(const struct front_shadow *shadow,
+                         struct blkif_wire_request *request)
+{
+    if (shadow->descriptors) {
+        request->operation = BLKIF_OP_INDIRECT;
+        request->indirect_operation = shadow->operation;
+        request->nr_indirect_segments = shadow->nr_segments;
+        request->indirect_grefs[0] = shadow->descriptors->grant;
+        return;
+    }
+    request->nr_segments = (uint8_t)shadow->nr_segments;
+    __builtin_memcpy(request->segments, shadow->segments,
+                     sizeof request->segments);
+}
+
 void front_queue_put(struct front_queue *queue, struct vbdfront_io *io)
 {
     struct vbdfront *front = queue->front;
     struct front_shadow *shadow = queue->free_shadows;
     struct blkif_wire_request request = {
         .operation = shadow->operation, .handle = front->handle,
-        .sector = shadow->sector, .nr_segments = shadow->nr_segments };
+        .sector = shadow->sector };
 
     queue->free_shadows = shadow->next_free;
     shadow->io = io;
@@ -191,8 +207,7 @@ void front_queue_put(struct front_queue *queue, struct vbdfront_io *io)
     queue->nr_on_ring++;
     front->nr_on_ring++;
     request.id = shadow->id;
-    __builtin_memcpy(request.segments, shadow->segments,
-                     sizeof request.segments);
+    add_segments(shadow, &request);
     front_ring_put(&queue->ring, &request);
     queue->has_unpushed = true;
     front->stats.ring_requests++;

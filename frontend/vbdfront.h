@@ -55,6 +55,8 @@ enum vbdfront_abi {
 struct vbdfront_config {
     uint32_t max_queues;            /* 1 to 4 (1) */
     uint32_t max_ring_page_order;   /* 0 to 4: 1 to 16 pages a ring (4) */
+    uint32_t max_indirect_segments; /* 0 to 256; up to 11 of a request's need
+                                       no such thing (256) */
     enum vbdfront_abi abi;          /* (native) */
 };
 /* Fills in the defaults, which are in brackets above. */

@@ -415,11 +415,37 @@ static uint64_t move(struct fake *fake, uint8_t operation, uint64_t at,
     return at;
 }
 
+/* As many segments as a page has; in the order of the pages. */
+static void execute_indirect(struct fake *fake,
+                             const struct blkif_wire_request *request)
+{
+    enum { A_PAGE = PAGE_BYTES / sizeof(struct blkif_wire_segment) };
+    static struct blkif_wire_segment segments[A_PAGE];
+    uint64_t at = request->sector * 512;
+    uint32_t left = request->nr_indirect_segments;
+
+    if (left == 0 || left > fake->max_indirect_segments ||
+        request->indirect_operation > BLKIF_OP_WRITE)
+        violation(fake, "an indirect request is none that was offered");
+    for (unsigned i = 0; left > 0 && i < BLKIF_WIRE_INDIRECT_PAGES; i++) {
+        void *page = use_grant(fake, request->indirect_grefs[i], false);
+        uint32_t nr = left < A_PAGE ? left : A_PAGE;
+
+        if (!page)
+            return;
+        memcpy(segments, page, sizeof segments);
+        at = move(fake, request->indirect_operation, at, segments, nr);
+        left -= nr;
+    }
+}
+
 static void execute(struct fake *fake, const struct blkif_wire_request *request)
 {
     uint64_t at = request->sector * 512;
 
-    if (request->operation != BLKIF_OP_FLUSH_DISKCACHE)
+    if (request->operation == BLKIF_OP_INDIRECT)
+        execute_indirect(fake, request);
+    else if (request->operation != BLKIF_OP_FLUSH_DISKCACHE)
         move(fake, request->operation, at, request->segments,
              request->nr_segments);
 }
@@ -522,6 +548,15 @@ void fake_set(struct fake *fake, const char *directory, const char *leaf,
 void fake_remove(struct fake *fake, const char *directory, const char *leaf)
 {
     fake_set(fake, directory, leaf, "\1");
+}
+
+void fake_offer_indirect(struct fake *fake, uint32_t max_segments)
+{
+    char value[16];
+
+    snprintf(value, sizeof value, "%u", max_segments);
+    fake_set(fake, FAKE_BACKEND, "feature-max-indirect-segments", value);
+    fake->max_indirect_segments = max_segments;
 }
 
 void fake_init(struct fake *fake)

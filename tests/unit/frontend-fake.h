@@ -57,6 +57,7 @@ struct fake {
     void (*backend)(struct fake *fake); /* called in wait(); NULL: dead */
     bool follows_states; /* reacts to the front end's state as blkif.h says */
     bool holds;          /* keeps requests until the test answers them */
+    uint32_t max_indirect_segments;
     bool maps_persistently; /* what may be granted for more than it needs */
     bool has_ring;
     unsigned nr_queues, ring_pages;
@@ -86,6 +87,9 @@ void fake_set(struct fake *fake, const char *directory, const char *leaf,
 void fake_remove(struct fake *fake, const char *directory, const char *leaf);
 void fake_set_backend_state(struct fake *fake, enum xenbus_state state);
 enum xenbus_state fake_front_state(struct fake *fake);
+
+/* Offers indirect requests. */
+void fake_offer_indirect(struct fake *fake, uint32_t max_segments);
 
 /* What a backend() may be made of. */
 void fake_attach_ring(struct fake *fake);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 frontend_tests = %D%/frontend-connect %D%/frontend-core %D%/frontend-order \
-	%D%/frontend-lies %D%/frontend-rings
+	%D%/frontend-lies %D%/frontend-rings %D%/frontend-indirect
 check_PROGRAMS += $(frontend_tests)
 TESTS += $(frontend_tests)
 
@@ -23,6 +23,9 @@ frontend_libs = %D%/libfrontend-fake.a libvbdfront.a libblkif.a
 %C%_frontend_rings_SOURCES = %D%/frontend-rings.c %D%/frontend-disk.h \
 	%D%/tap.h
 %C%_frontend_rings_LDADD = $(frontend_libs)
+%C%_frontend_indirect_SOURCES = %D%/frontend-indirect.c \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_frontend_indirect_LDADD = $(frontend_libs)
 
 # Above the local stand-in: a small back end in a process of its own.
 check_PROGRAMS += %D%/frontend-serve %D%/frontend-port-local
