@@ -68,6 +68,47 @@ static int read_max_segments(struct vbdfront *front)
     return error;
 }
 
+/* Extents are whole sectors, and not nothing; absent nodes mean single
+ * sectors. */
+static int read_extents(struct vbdfront *front)
+{
+    struct vbdfront_info *info = &front->info;
+    uint32_t in_sector = info->sector_bytes - 1;
+    int error = front_read_offer(front, "discard-granularity",
+                                 info->sector_bytes,
+                                 &info->discard_granularity);
+
+    if (!error)
+        error = front_read_offer(front, "discard-alignment", 0,
+                                 &info->discard_alignment);
+    if (error)
+        return error;
+    if (info->discard_granularity == 0 ||
+        (info->discard_granularity & in_sector) != 0)
+        return front_refuse_value(front, "discard-granularity",
+                                  info->discard_granularity,
+                                  "a multiple of sector-size");
+    if ((info->discard_alignment & in_sector) != 0)
+        return front_refuse_value(front, "discard-alignment",
+                                  info->discard_alignment,
+                                  "a multiple of sector-size");
+    return 0;
+}
+
+static int read_discard(struct vbdfront *front)
+{
+    struct vbdfront_info *info = &front->info;
+    int error = front_read_feature(front, "feature-discard",
+                                   &info->has_discard);
+
+    info->has_discard = info->has_discard && front->config.use_discard;
+    if (error || !info->has_discard)
+        return error;
+    error = read_extents(front);
+    return error ? error : front_read_feature(front, "discard-secure",
+                                              &info->has_secure);
+}
+
 static int read_features(struct vbdfront *front)
 {
     struct vbdfront_info *info = &front->info;
@@ -80,8 +121,7 @@ static int read_features(struct vbdfront *front)
         error = front_read_feature(front, "feature-barrier",
                                    &info->has_barrier);
     if (!error)
-        error = front_read_feature(front, "feature-discard",
-                                   &info->has_discard);
+        error = read_discard(front);
     return error;
 }
 

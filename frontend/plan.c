@@ -19,12 +19,15 @@
 
 #include <xen/io/blkif.h>
 
-enum step { STEP_END, STEP_READ, STEP_WRITE, STEP_BARRIER, STEP_SYNC };
+enum step {
+    STEP_END, STEP_READ, STEP_WRITE, STEP_BARRIER, STEP_DISCARD, STEP_SYNC,
+};
 
 static const uint8_t plan_read[] = { STEP_READ, STEP_END };
 static const uint8_t plan_write[] = { STEP_WRITE, STEP_END };
 static const uint8_t plan_write_durable[] = { STEP_WRITE, STEP_SYNC,
                                               STEP_END };
+static const uint8_t plan_discard[] = { STEP_DISCARD, STEP_END };
 static const uint8_t plan_sync[] = { STEP_SYNC, STEP_END };
 static const uint8_t plan_barrier[] = { STEP_BARRIER, STEP_END };
 static const uint8_t plan_exclusive_write[] = { STEP_SYNC, STEP_WRITE,
@@ -147,6 +150,8 @@ static uint8_t ring_operation(const struct vbdfront *front, enum step step,
         return BLKIF_OP_READ;
     case STEP_BARRIER:
         return is_first || is_last ? BLKIF_OP_WRITE_BARRIER : BLKIF_OP_WRITE;
+    case STEP_DISCARD:
+        return BLKIF_OP_DISCARD;
     case STEP_SYNC:
         return sync_operation(front);
     case STEP_WRITE:
@@ -166,21 +171,28 @@ static struct front_queue *choose_queue(struct vbdfront *front, enum step step)
     return first->free_shadows ? first : NULL;
 }
 
-/* Makes shadow ask for as much of io's data as one request takes; false when
+/* Makes shadow ask for as much of io's range as one request takes; false when
  * there is no room for any. */
-static bool add_data(struct front_queue *queue, struct front_shadow *shadow,
-                     struct vbdfront_io *io)
+static bool add_range(struct front_queue *queue, struct front_shadow *shadow,
+                      struct vbdfront_io *io)
 {
     struct progress *now = progress(io);
     uint8_t *data = io->data;
-    uint32_t covered = front_segments_grant(
-        queue, shadow, data + (size_t)now->sectors_put * BLKIF_SECTOR_BYTES,
-        io->nr_sectors - now->sectors_put, *now->step != STEP_READ,
-        *now->step != STEP_BARRIER);
+    uint32_t left = io->nr_sectors - now->sectors_put;
 
     shadow->sector = io->sector + now->sectors_put;
-    now->sectors_put += covered;
-    return covered > 0;
+    if (*now->step == STEP_DISCARD) {
+        shadow->is_secure = (io->flags & VBDFRONT_SECURE) != 0;
+        shadow->nr_sectors = front_discard_part(&queue->front->info,
+                                                shadow->sector, left);
+    } else {
+        shadow->data = data + (size_t)now->sectors_put * BLKIF_SECTOR_BYTES;
+        shadow->nr_sectors = front_segments_grant(
+            queue, shadow, left, *now->step != STEP_READ,
+            *now->step != STEP_BARRIER);
+    }
+    now->sectors_put += shadow->nr_sectors;
+    return shadow->nr_sectors > 0;
 }
 
 /* Puts the next request of io's step; false when there is no room for it. */
@@ -188,17 +200,17 @@ static bool put_request(struct vbdfront *front, struct vbdfront_io *io)
 {
     struct progress *now = progress(io);
     struct front_queue *queue = choose_queue(front, *now->step);
-    bool has_data = *now->step != STEP_SYNC && io->nr_sectors > 0;
+    bool has_range = *now->step != STEP_SYNC && io->nr_sectors > 0;
     bool is_first = now->sectors_put == 0;
     struct front_shadow *shadow;
 
     if (!queue)
         return false;
     shadow = queue->free_shadows;
-    shadow->sector = 0;
-    if (has_data && !add_data(queue, shadow, io))
+    shadow->sector = shadow->nr_sectors = 0;
+    if (has_range && !add_range(queue, shadow, io))
         return false;
-    now->is_put = !has_data || now->sectors_put == io->nr_sectors;
+    now->is_put = !has_range || now->sectors_put == io->nr_sectors;
     now->nr_unanswered++;
     shadow->operation = ring_operation(front, *now->step, is_first,
                                        now->is_put);
@@ -248,27 +260,58 @@ static bool is_in_range(const struct vbdfront_info *info,
            ((uintptr_t)io->data & (info->sector_bytes - 1)) == 0;
 }
 
+/* The operation, its flags and whether there is a range fit together. */
+static bool is_well_formed(const struct vbdfront_io *io)
+{
+    unsigned flags = 0;
+    bool must_be_empty = false, may_be_empty = false;
+
+    switch (io->op) {
+    case VBDFRONT_READ:
+        break;
+    case VBDFRONT_WRITE:
+        flags = VBDFRONT_FUA;
+        break;
+    case VBDFRONT_FLUSH:
+        must_be_empty = may_be_empty = true;
+        break;
+    case VBDFRONT_BARRIER:
+        may_be_empty = true;
+        break;
+    case VBDFRONT_DISCARD:
+        flags = VBDFRONT_SECURE;
+        break;
+    default: /* the caller may have put any number there */
+        return false;
+    }
+    return !(io->flags & ~flags) &&
+           (io->nr_sectors > 0 ? !must_be_empty : may_be_empty);
+}
+
+static bool is_offered(const struct vbdfront_info *info,
+                       const struct vbdfront_io *io)
+{
+    if (io->op == VBDFRONT_DISCARD)
+        return info->has_discard && (!io->flags || info->has_secure);
+    if (io->op == VBDFRONT_FLUSH || io->op == VBDFRONT_BARRIER || io->flags)
+        return info->has_flush || info->has_barrier;
+    return true;
+}
+
 /* What can be known without asking the back end. */
 static int judge(const struct vbdfront *front, const struct vbdfront_io *io)
 {
     const struct vbdfront_info *info = &front->info;
-    bool may_be_empty = io->op == VBDFRONT_FLUSH || io->op == VBDFRONT_BARRIER;
-    bool needs_sync = may_be_empty || (io->flags & VBDFRONT_FUA);
 
     if (front->state != VBDFRONT_CONNECTED)
         return -XEN_EIO;
-    if (io->op > VBDFRONT_BARRIER || (io->flags & ~(unsigned)VBDFRONT_FUA) ||
-        (io->flags && io->op != VBDFRONT_WRITE) ||
-        (io->nr_sectors == 0 && !may_be_empty) ||
-        (io->nr_sectors > 0 && io->op == VBDFRONT_FLUSH))
+    if (!is_well_formed(io))
         return -XEN_EINVAL;
     if (io->nr_sectors > 0 && !is_in_range(info, io))
         return -XEN_EINVAL;
     if (info->read_only && io->nr_sectors > 0 && io->op != VBDFRONT_READ)
         return -XEN_EROFS;
-    if (needs_sync && !info->has_flush && !info->has_barrier)
-        return -XEN_EOPNOTSUPP;
-    return 0;
+    return is_offered(info, io) ? 0 : -XEN_EOPNOTSUPP;
 }
 
 static const uint8_t *choose_plan(const struct vbdfront *front,
@@ -281,6 +324,8 @@ static const uint8_t *choose_plan(const struct vbdfront *front,
         return io->flags & VBDFRONT_FUA ? plan_write_durable : plan_write;
     case VBDFRONT_FLUSH:
         return plan_sync;
+    case VBDFRONT_DISCARD:
+        return plan_discard;
     case VBDFRONT_BARRIER:
         break;
     }

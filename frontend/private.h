@@ -6,6 +6,7 @@
  *   disk.c       XenStore: what disk it is
  *   store.c      nodes, read and written
  *   plan.c       operations, and what they are on the rings
+ *   discard.c    how long discards are split
  *   queue.c      the queues: ring requests out, responses in
  *   segment.c    data to granted segments and back
  *   pool.c       granted pages of the driver's own
@@ -44,7 +45,10 @@ struct front_shadow {
     struct front_shadow *next_free;
     uint64_t id;
     uint64_t sector;
+    uint8_t *data;
+    uint32_t nr_sectors;
     uint8_t operation;     /* never INDIRECT */
+    bool is_secure;
     uint16_t nr_segments;
     struct front_page *descriptors; /* of an indirect request: where its
                                        segments are; else NULL */
@@ -185,6 +189,12 @@ void front_answer(struct vbdfront *front, struct vbdfront_io *io, int error);
 /* All that waits fails with -EIO. */
 void front_fail_pending(struct vbdfront *front);
 
+/* --- discard.c ----------------------------------------------------------- */
+
+/* How much of nr_sectors from sector on the next request should discard. */
+uint32_t front_discard_part(const struct vbdfront_info *info, uint64_t sector,
+                            uint32_t nr_sectors);
+
 /* --- queue.c ------------------------------------------------------------- */
 
 /* As many as info says. When it fails there are none. */
@@ -195,8 +205,8 @@ int front_queues_open(struct vbdfront *front);
 void front_queues_close(struct vbdfront *front, uint64_t timeout_us);
 /* The queue with the most room. */
 struct front_queue *front_queue_choose(struct vbdfront *front);
-/* The next free shadow goes onto the ring, as a request of io's. Its segments,
- * operation and sector are there already. */
+/* The next free shadow goes onto the ring, as a request of io's. What it asks
+ * for, and its segments, are there already. */
 void front_queue_put(struct front_queue *queue, struct vbdfront_io *io);
 /* Publishes what has been put, in one push for each queue. */
 void front_queues_push(struct vbdfront *front);
@@ -215,13 +225,13 @@ int front_grant_end(struct vbdfront *front, uint32_t grant);
 /* The same; gives the back end until end_us to let go. */
 int front_grant_end_by(struct vbdfront *front, uint32_t grant,
                        uint64_t end_us);
-/* Grants the pages under as many of nr_sectors from data on as one request
- * takes and the grant table has room for, and makes them shadow's segments;
+/* Grants the pages under as many of nr_sectors from shadow's data on as one
+ * request takes and the grant table has room for, and makes them its segments;
  * more of them than a ring entry has room for, if may_be_indirect and the back
  * end takes such requests. Returns the number of sectors that are covered, 0
  * when none. */
 uint32_t front_segments_grant(struct front_queue *queue,
-                              struct front_shadow *shadow, uint8_t *data,
+                              struct front_shadow *shadow,
                               uint32_t nr_sectors, bool read_only,
                               bool may_be_indirect);
 /* Takes them back. -EBUSY when the back end still holds some. */

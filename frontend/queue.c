@@ -177,14 +177,19 @@ struct front_queue *front_queue_choose(struct vbdfront *front)
     return best->free_shadows ? best : NULL;
 }
 
-static void add_segments(const struct front_shadow *shadow,
-                         struct blkif_wire_request *request)
+static void add_range(const struct front_shadow *shadow,
+                      struct blkif_wire_request *request)
 {
     if (shadow->descriptors) {
         request->operation = BLKIF_OP_INDIRECT;
         request->indirect_operation = shadow->operation;
         request->nr_indirect_segments = shadow->nr_segments;
         request->indirect_grefs[0] = shadow->descriptors->grant;
+        return;
+    }
+    if (shadow->operation == BLKIF_OP_DISCARD) {
+        request->nr_sectors = shadow->nr_sectors;
+        request->nr_segments = shadow->is_secure ? BLKIF_DISCARD_SECURE : 0;
         return;
     }
     request->nr_segments = (uint8_t)shadow->nr_segments;
@@ -207,7 +212,7 @@ void front_queue_put(struct front_queue *queue, struct vbdfront_io *io)
     queue->nr_on_ring++;
     front->nr_on_ring++;
     request.id = shadow->id;
-    add_segments(shadow, &request);
+    add_range(shadow, &request);
     front_ring_put(&queue->ring, &request);
     queue->has_unpushed = true;
     front->stats.ring_requests++;

@@ -73,9 +73,9 @@ static uint32_t add_segment(struct front_queue *queue,
 /* Without a page for the descriptors, a plain request does as well. */
 static uint32_t most_segments(struct front_queue *queue,
                               struct front_shadow *shadow,
-                              const uint8_t *data, uint32_t nr_sectors)
+                              uint32_t nr_sectors)
 {
-    uint32_t first = (uint32_t)((uintptr_t)data % BLKIF_PAGE_BYTES) /
+    uint32_t first = (uint32_t)((uintptr_t)shadow->data % BLKIF_PAGE_BYTES) /
                      BLKIF_SECTOR_BYTES;
 
     if (queue->front->info.max_segments > BLKIF_WIRE_SEGMENTS &&
@@ -86,18 +86,19 @@ static uint32_t most_segments(struct front_queue *queue,
 }
 
 uint32_t front_segments_grant(struct front_queue *queue,
-                              struct front_shadow *shadow, uint8_t *data,
+                              struct front_shadow *shadow,
                               uint32_t nr_sectors, bool read_only,
                               bool may_be_indirect)
 {
     uint32_t covered = 0, count = 1;
     uint32_t most = may_be_indirect
-                        ? most_segments(queue, shadow, data, nr_sectors)
+                        ? most_segments(queue, shadow, nr_sectors)
                         : (uint32_t)BLKIF_WIRE_SEGMENTS;
 
     while (covered < nr_sectors && shadow->nr_segments < most && count > 0) {
         count = add_segment(queue, shadow,
-                            data + (size_t)covered * BLKIF_SECTOR_BYTES,
+                            shadow->data +
+                                (size_t)covered * BLKIF_SECTOR_BYTES,
                             nr_sectors - covered, read_only);
         covered += count;
     }

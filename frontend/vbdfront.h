@@ -41,9 +41,15 @@ enum vbdfront_op {
     VBDFRONT_WRITE,
     VBDFRONT_FLUSH,   /* durable: all writes completed before its submit */
     VBDFRONT_BARRIER, /* blkif.h: ordered and durable; with or without data */
+    VBDFRONT_DISCARD, /* the sectors are of no use any more; what they hold
+                         from then on may be anything */
 };
 
-enum { VBDFRONT_FUA = 1u << 0 }; /* WRITE: durable before it completes */
+enum {
+    VBDFRONT_FUA = 1u << 0,    /* WRITE: durable before it completes */
+    VBDFRONT_SECURE = 1u << 1, /* DISCARD: nobody can read them back; only
+                                  with vbdfront_info.has_secure */
+};
 
 /* The layout of the ring's entries; all but the native one are for tests. */
 enum vbdfront_abi {
@@ -57,6 +63,7 @@ struct vbdfront_config {
     uint32_t max_ring_page_order;   /* 0 to 4: 1 to 16 pages a ring (4) */
     uint32_t max_indirect_segments; /* 0 to 256; up to 11 of a request's need
                                        no such thing (256) */
+    bool use_discard;               /* (true) */
     enum vbdfront_abi abi;          /* (native) */
 };
 /* Fills in the defaults, which are in brackets above. */
@@ -71,7 +78,10 @@ struct vbdfront_info {
     uint32_t nr_queues;
     uint32_t ring_pages, ring_slots; /* of each queue */
     bool read_only, is_cdrom, is_removable;
-    bool has_flush, has_barrier, has_discard;
+    bool has_flush, has_barrier, has_discard, has_secure;
+    /* In bytes; 0 without has_discard. Space is freed in pieces of
+     * discard_granularity, the first of which begins at discard_alignment. */
+    uint32_t discard_granularity, discard_alignment;
 };
 
 /* One operation of any length. The caller fills in the upper part and keeps
@@ -80,9 +90,10 @@ struct vbdfront_io {
     enum vbdfront_op op;
     unsigned flags;
     uint64_t sector;      /* 512 bytes; a multiple of sector_bytes/512 */
-    uint32_t nr_sectors;  /* 0 only for FLUSH and BARRIER */
+    uint32_t nr_sectors;  /* 0 only for FLUSH and BARRIER; who discards 2 TiB
+                             and more does so in several operations */
     void *data;           /* in memory that can be granted (page_alloc),
-                             aligned to sector_bytes */
+                             aligned to sector_bytes; NULL for DISCARD */
     /* 0; -EIO; -EOPNOTSUPP (the back end has no such operation); -EROFS;
      * -EINVAL (range, alignment). Called once, from submit() (a refusal) or
      * from poll() and what polls; it may submit. After -EIO look at

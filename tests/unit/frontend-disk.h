@@ -15,7 +15,7 @@
 
 enum { SECOND = 1000000, BUFFER_PAGES = 512, IOS = 256, UNDONE = 1 };
 enum { R = BLKIF_OP_READ, W = BLKIF_OP_WRITE, B = BLKIF_OP_WRITE_BARRIER,
-       F = BLKIF_OP_FLUSH_DISKCACHE };
+       F = BLKIF_OP_FLUSH_DISKCACHE, D = BLKIF_OP_DISCARD };
 
 static struct fake world;
 static struct vbdfront *front;

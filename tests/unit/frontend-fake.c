@@ -415,6 +415,16 @@ static uint64_t move(struct fake *fake, uint8_t operation, uint64_t at,
     return at;
 }
 
+/* What is discarded reads as 0xdd here. A disk may be said to be larger than
+ * this one is. */
+static void discard(struct fake *fake, const struct blkif_wire_request *request)
+{
+    if (request->sector < FAKE_DISK_SECTORS &&
+        request->nr_sectors <= FAKE_DISK_SECTORS - request->sector)
+        memset(fake->disk + request->sector * 512, 0xdd,
+               request->nr_sectors * 512);
+}
+
 /* As many segments as a page has; in the order of the pages. */
 static void execute_indirect(struct fake *fake,
                              const struct blkif_wire_request *request)
@@ -445,6 +455,8 @@ static void execute(struct fake *fake, const struct blkif_wire_request *request)
 
     if (request->operation == BLKIF_OP_INDIRECT)
         execute_indirect(fake, request);
+    else if (request->operation == BLKIF_OP_DISCARD)
+        discard(fake, request);
     else if (request->operation != BLKIF_OP_FLUSH_DISKCACHE)
         move(fake, request->operation, at, request->segments,
              request->nr_segments);
