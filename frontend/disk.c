@@ -118,6 +118,10 @@ static int read_features(struct vbdfront *front)
     if (!error)
         error = read_max_segments(front);
     if (!error)
+        error = front_read_feature(front, "feature-persistent",
+                                   &info->is_persistent);
+    info->is_persistent = info->is_persistent && front->config.use_persistent;
+    if (!error)
         error = front_read_feature(front, "feature-barrier",
                                    &info->has_barrier);
     if (!error)

@@ -68,6 +68,8 @@ void vbdfront_get_defaults(struct vbdfront_config *config)
         .max_queues = 1,
         .max_ring_page_order = MAX_RING_PAGE_ORDER,
         .max_indirect_segments = BLKIF_MAX_INDIRECT_SEGMENTS,
+        .use_persistent = false,
+        .is_untrusted = false,
         .use_discard = true,
         .abi = VBDFRONT_ABI_NATIVE,
     };

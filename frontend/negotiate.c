@@ -23,7 +23,7 @@ static void backend_state_path(const struct vbdfront *front,
 int front_find_backend(struct vbdfront *front)
 {
     char path[2 * FRONT_PATH_BYTES];
-    uint64_t domid, device = 0;
+    uint64_t domid, device = 0, trusted = 1;
     int error = front_read_node(front, front->node, "backend",
                                 front->backend, sizeof front->backend);
 
@@ -37,8 +37,12 @@ int front_find_backend(struct vbdfront *front)
     if (!error)
         error = front_read_number(front, front->node, "virtual-device", true,
                                   UINT32_MAX, &device);
+    if (!error)
+        error = front_read_number(front, front->node, "trusted", true, 1,
+                                  &trusted);
     if (error)
         return error;
+    front->info.is_untrusted = front->config.is_untrusted || !trusted;
     front->backend_id = (uint32_t)domid;
     front->handle = (uint16_t)device; /* what fits, as Linux does */
     backend_state_path(front, path);
@@ -213,6 +217,7 @@ int front_publish_queues(struct vbdfront *front)
 {
     static const char order_leaf[] = "ring-page-order";
     static const char queues_leaf[] = "multi-queue-num-queues";
+    static const char persistent_leaf[] = "feature-persistent";
     uint32_t order = 0;
     int error;
 
@@ -226,6 +231,10 @@ int front_publish_queues(struct vbdfront *front)
                     : write_default(front, queues_leaf, front->nr_queues);
     for (uint32_t i = 0; i < front->nr_queues && !error; i++)
         error = publish_ring(front, i, front_has_node(front, order_leaf));
+    if (!error)
+        error = front->config.use_persistent
+                    ? front_write_number(front, persistent_leaf, 1)
+                    : write_default(front, persistent_leaf, 0);
     if (!error)
         error = front_write_node(front, "protocol",
                                  protocol_text(front->config.abi));

@@ -50,6 +50,8 @@ struct front_shadow {
     uint8_t operation;     /* never INDIRECT */
     bool is_secure;
     uint16_t nr_segments;
+    struct front_page *pages; /* instead of the caller's: of each segment, the
+                                 last one first */
     struct front_page *descriptors; /* of an indirect request: where its
                                        segments are; else NULL */
     struct blkif_wire_segment segments[BLKIF_WIRE_SEGMENTS];
@@ -68,9 +70,6 @@ struct front_queue {
     struct front_ring ring;
     struct front_shadow *shadows, *free_shadows;
     uint32_t nr_on_ring; /* shadows in use */
-    struct front_page *free_pages;
-    struct front_slab *slabs;
-    uint32_t nr_pool_pages;
 };
 
 struct vbdfront {
@@ -93,6 +92,11 @@ struct vbdfront {
     uint32_t nr_queues;      /* that there are now */
     uint32_t nr_on_ring;     /* of all queues */
     uint32_t nr_requests;    /* counts, for ids */
+
+    /* Pages of the driver's own. */
+    struct front_page *free_pages;
+    struct front_slab *slabs;
+    uint32_t nr_pool_pages;
 
     /* Operations. pending: those with something left to put on a ring, in
      * the order in which it must go there. */
@@ -234,19 +238,21 @@ uint32_t front_segments_grant(struct front_queue *queue,
                               struct front_shadow *shadow,
                               uint32_t nr_sectors, bool read_only,
                               bool may_be_indirect);
-/* Takes them back. -EBUSY when the back end still holds some. */
-int front_segments_end(struct front_queue *queue,
-                       struct front_shadow *shadow);
+/* Takes them back. has_arrived: what the back end has put there goes to the
+ * caller's data. -EBUSY when the back end still holds some. */
+int front_segments_end(struct front_queue *queue, struct front_shadow *shadow,
+                       bool has_arrived);
 
 /* --- pool.c -------------------------------------------------------------- */
 
 /* A page, granted. NULL: there is no memory or no grant now, or too many are
  * in use. */
-struct front_page *front_page_take(struct front_queue *queue, bool read_only);
+struct front_page *front_page_take(struct vbdfront *front, bool read_only);
 /* The peer must be done with it. -EBUSY when it is not: the memory is counted
  * as lost. */
-int front_page_return(struct front_queue *queue, struct front_page *page);
-/* Frees all that have been returned. */
-void front_pool_close(struct front_queue *queue);
+int front_page_return(struct vbdfront *front, struct front_page *page);
+/* Frees all; they must have been returned. The peer has until end_us to let go
+ * of those whose grants have stayed. */
+void front_pool_close(struct vbdfront *front, uint64_t end_us);
 
 #endif

@@ -39,9 +39,9 @@ static int open_shadows(struct front_queue *queue)
 
 /* Its grants are taken back; the peer must have been done with them. */
 static int release_shadow(struct front_queue *queue,
-                          struct front_shadow *shadow)
+                          struct front_shadow *shadow, bool has_arrived)
 {
-    int error = front_segments_end(queue, shadow);
+    int error = front_segments_end(queue, shadow, has_arrived);
 
     shadow->io = NULL;
     shadow->next_free = queue->free_shadows;
@@ -126,7 +126,6 @@ static void close_queue(struct front_queue *queue, uint64_t end_us)
     else if (queue->ring_pages)
         port->page_free(port->context, queue->ring_pages,
                         queue->nr_ring_pages);
-    front_pool_close(queue);
     if (queue->shadows)
         port->page_free(port->context, queue->shadows, shadow_pages(queue));
 }
@@ -162,6 +161,7 @@ void front_queues_close(struct vbdfront *front, uint64_t timeout_us)
     }
     while (front->nr_queues > 0)
         close_queue(&front->queues[--front->nr_queues], end_us);
+    front_pool_close(front, end_us);
 }
 
 /* --- out ----------------------------------------------------------------- */
@@ -280,14 +280,16 @@ static bool take_response(struct front_queue *queue,
 {
     struct vbdfront *front = queue->front;
     struct front_shadow *shadow = find_shadow(queue, response);
+    int error = judge_status(response->status);
     struct vbdfront_io *io;
 
     if (!shadow)
         return false;
     front->stats.responses++;
     io = shadow->io;
-    if (release_shadow(queue, shadow) == 0) {
-        front_answer(front, io, judge_status(response->status));
+    if (release_shadow(queue, shadow,
+                       !error && shadow->operation == BLKIF_OP_READ) == 0) {
+        front_answer(front, io, error);
         return true;
     }
     front_answer(front, io, -XEN_EIO);
@@ -355,7 +357,7 @@ static void fail_queue(struct front_queue *queue)
 
         if (!io)
             continue;
-        release_shadow(queue, &queue->shadows[i]);
+        release_shadow(queue, &queue->shadows[i], false);
         front_answer(queue->front, io, -XEN_EIO);
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Data to granted segments and back. A segment is a range of sectors in one
  * page; a grant lives as long as its request. The peer gets no more right to a
- * page than it needs: read-only for writes. */
+ * page than it needs: read-only for writes. Where data goes through pages of
+ * the driver's own, each has it in the same place as the caller's page. */
 #include "frontend/private.h"
 
 static const uint64_t revoke_wait_us = 1000;
@@ -36,14 +37,38 @@ int front_grant_end_by(struct vbdfront *front, uint32_t grant,
     return error;
 }
 
-/* Those of an indirect request are in a page that the peer can only read: so
- * what is written there can be relied upon when it comes back. */
 static struct blkif_wire_segment *segments_of(struct front_shadow *shadow)
 {
     return shadow->descriptors
                ? (struct blkif_wire_segment *)(void *)
                      shadow->descriptors->memory
                : shadow->segments;
+}
+
+/* Does data go through pages of the driver's own? */
+static bool uses_own_pages(const struct vbdfront *front)
+{
+    return front->info.is_untrusted || front->info.is_persistent;
+}
+
+/* A page for bytes from data on, which do not leave the caller's page. */
+static int32_t grant_data(struct front_queue *queue,
+                          struct front_shadow *shadow, uint8_t *data,
+                          uint32_t bytes, bool read_only)
+{
+    uint32_t offset = (uint32_t)((uintptr_t)data % BLKIF_PAGE_BYTES);
+    struct front_page *page;
+
+    if (!uses_own_pages(queue->front))
+        return front_grant(queue->front, data - offset, read_only);
+    page = front_page_take(queue->front, read_only);
+    if (!page)
+        return -XEN_ENOSPC;
+    if (read_only)
+        __builtin_memcpy(page->memory + offset, data, bytes);
+    page->next = shadow->pages;
+    shadow->pages = page;
+    return (int32_t)page->grant;
 }
 
 /* The number of sectors of the next segment; 0 when it cannot be granted. */
@@ -53,15 +78,17 @@ static uint32_t add_segment(struct front_queue *queue,
 {
     struct blkif_wire_segment *segment =
         &segments_of(shadow)[shadow->nr_segments];
-    uint32_t offset = (uint32_t)((uintptr_t)data % BLKIF_PAGE_BYTES);
-    uint32_t first = offset / BLKIF_SECTOR_BYTES;
+    uint32_t first = (uint32_t)((uintptr_t)data % BLKIF_PAGE_BYTES) /
+                     BLKIF_SECTOR_BYTES;
     uint32_t count = BLKIF_SECTORS_PER_PAGE - first;
-    int32_t grant = front_grant(queue->front, data - offset, read_only);
+    int32_t grant;
 
-    if (grant < 0)
-        return 0;
     if (count > nr_sectors)
         count = nr_sectors;
+    grant = grant_data(queue, shadow, data, count * BLKIF_SECTOR_BYTES,
+                       read_only);
+    if (grant < 0)
+        return 0;
     /* one by one: the padding, which the peer may see, stays 0 */
     segment->gref = (uint32_t)grant;
     segment->first_sector = (uint8_t)first;
@@ -80,7 +107,7 @@ static uint32_t most_segments(struct front_queue *queue,
 
     if (queue->front->info.max_segments > BLKIF_WIRE_SEGMENTS &&
         nr_sectors > BLKIF_WIRE_SEGMENTS * BLKIF_SECTORS_PER_PAGE - first)
-        shadow->descriptors = front_page_take(queue, true);
+        shadow->descriptors = front_page_take(queue->front, true);
     return shadow->descriptors ? queue->front->info.max_segments
                                : (uint32_t)BLKIF_WIRE_SEGMENTS;
 }
@@ -103,22 +130,64 @@ uint32_t front_segments_grant(struct front_queue *queue,
         covered += count;
     }
     if (covered == 0)
-        front_segments_end(queue, shadow);
+        front_segments_end(queue, shadow, false);
     return covered;
 }
 
-int front_segments_end(struct front_queue *queue, struct front_shadow *shadow)
+/* Of segment i: from its page to where it belongs. */
+static void copy_out(const struct front_shadow *shadow, uint32_t i,
+                     const uint8_t *memory)
 {
-    const struct blkif_wire_segment *segments = segments_of(shadow);
+    size_t offset = (uintptr_t)shadow->data % BLKIF_PAGE_BYTES;
+    size_t start = (size_t)i * BLKIF_PAGE_BYTES, end = start + BLKIF_PAGE_BYTES;
+    size_t data_end = offset +
+                      (size_t)shadow->nr_sectors * BLKIF_SECTOR_BYTES;
+
+    if (i == 0)
+        start = offset;
+    if (end > data_end)
+        end = data_end;
+    __builtin_memcpy(shadow->data + (start - offset),
+                     memory + start % BLKIF_PAGE_BYTES, end - start);
+}
+
+/* The grant is taken back first: unless it is one that stays, what is copied
+ * then does not change any more. */
+static int end_own_page(struct front_queue *queue,
+                        struct front_shadow *shadow, bool has_arrived)
+{
+    struct front_page *page = shadow->pages;
+
+    shadow->pages = page->next;
+    shadow->nr_segments--;
+    if (front_page_return(queue->front, page) != 0)
+        return -XEN_EBUSY;
+    if (has_arrived)
+        copy_out(shadow, shadow->nr_segments, page->memory);
+    return 0;
+}
+
+/* The descriptors can be relied upon here: when data is in the caller's pages,
+ * the peer can only read them. */
+static int end_callers_page(struct front_queue *queue,
+                            struct front_shadow *shadow)
+{
+    return front_grant_end(queue->front,
+                           segments_of(shadow)[--shadow->nr_segments].gref);
+}
+
+int front_segments_end(struct front_queue *queue, struct front_shadow *shadow,
+                       bool has_arrived)
+{
     int result = 0;
 
     while (shadow->nr_segments > 0) {
-        if (front_grant_end(queue->front,
-                            segments[--shadow->nr_segments].gref) != 0)
+        if ((shadow->pages ? end_own_page(queue, shadow, has_arrived)
+                           : end_callers_page(queue, shadow)) != 0)
             result = -XEN_EBUSY;
     }
     if (shadow->descriptors &&
-        front_page_return(queue, shadow->descriptors) != 0)
+        front_page_return(queue->front, shadow->descriptors) != 0)
         result = -XEN_EBUSY;
     shadow->descriptors = NULL;
     return result;

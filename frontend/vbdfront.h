@@ -10,6 +10,10 @@
  * breaks them, or closes, makes the disk BROKEN: everything in flight fails
  * with -EIO and nothing more is taken until reconnect.
  *
+ * Data goes to and from the caller's own pages, which are granted for as long
+ * as a request needs them; with is_persistent or is_untrusted it is copied
+ * through pages of the driver's own (XSA-403).
+ *
  * Order: reads and writes that are in flight at the same time may be done in
  * any order, also when they overlap. Whoever wants an order waits for done(),
  * or uses BARRIER: it begins after all that was submitted before it, and what
@@ -63,6 +67,12 @@ struct vbdfront_config {
     uint32_t max_ring_page_order;   /* 0 to 4: 1 to 16 pages a ring (4) */
     uint32_t max_indirect_segments; /* 0 to 256; up to 11 of a request's need
                                        no such thing (256) */
+    bool use_persistent;            /* grants that stay, if the back end wants
+                                       them: data is copied then (false) */
+    bool is_untrusted;              /* the back end sees no byte but those of
+                                       requests: data is copied. The node
+                                       "trusted" of the toolstack's, when it
+                                       is 0, means the same (false) */
     bool use_discard;               /* (true) */
     enum vbdfront_abi abi;          /* (native) */
 };
@@ -78,6 +88,7 @@ struct vbdfront_info {
     uint32_t nr_queues;
     uint32_t ring_pages, ring_slots; /* of each queue */
     bool read_only, is_cdrom, is_removable;
+    bool is_persistent, is_untrusted; /* see vbdfront_config */
     bool has_flush, has_barrier, has_discard, has_secure;
     /* In bytes; 0 without has_discard. Space is freed in pieces of
      * discard_granularity, the first of which begins at discard_alignment. */

@@ -97,6 +97,7 @@ static int grant_end(void *context, uint32_t gref)
         return 0;
     }
     if (fake->grants[gref].is_busy ||
+        (fake->has_ring && fake->grants[gref].is_mapped) ||
         is_of_ring(fake, fake->grants[gref].page))
         return -EBUSY;
     fake->grants[gref].page = NULL;
@@ -115,6 +116,9 @@ static void *use_grant(struct fake *fake, uint32_t gref, bool writes)
     }
     if (!writes && !fake->grants[gref].read_only && !fake->maps_persistently)
         violation(fake, "the back end was given more right than it needs");
+    if (fake->grants[gref].read_only && fake->maps_persistently)
+        violation(fake, "the back end cannot map for good what is read-only");
+    fake->grants[gref].is_mapped = fake->maps_persistently;
     return fake->grants[gref].page;
 }
 

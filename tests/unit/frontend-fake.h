@@ -29,6 +29,7 @@ struct fake_grant {
     void *page; /* NULL: free */
     uint32_t domid;
     bool read_only, is_busy;
+    bool is_mapped; /* by a back end that keeps pages mapped */
 };
 
 struct fake {
@@ -58,7 +59,8 @@ struct fake {
     bool follows_states; /* reacts to the front end's state as blkif.h says */
     bool holds;          /* keeps requests until the test answers them */
     uint32_t max_indirect_segments;
-    bool maps_persistently; /* what may be granted for more than it needs */
+    bool maps_persistently; /* keeps what it was given until it closes, and
+                               may write to all of it */
     bool has_ring;
     unsigned nr_queues, ring_pages;
     struct back_ring rings[FAKE_QUEUES];
