@@ -81,7 +81,8 @@ info_says() {
     front info >said && front --json info >json &&
         grep -q '^size *16384 sectors' said &&
         grep -q '"sectors": 16384' json &&
-        grep -q '^queues *1, each with 32 requests on 1 pages' said &&
+        grep -q '^queues *1$' said &&
+        grep -q '^ring *32 requests, 4 KiB' said &&
         grep -q '"queues": 1' json && grep -q '"ring_pages": 1' json &&
         grep -q '^data *granted for each request' said &&
         grep -q '^discard *pieces of 4096 bytes from byte 0 on, secure no' \

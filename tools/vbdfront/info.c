@@ -74,8 +74,9 @@ static void print_text(const struct cli *cli)
            (double)info->nr_sectors / (1024 * 1024 / SECTOR_BYTES));
     printf("sector           %u bytes, physical %u\n", info->sector_bytes,
            info->physical_sector_bytes);
-    printf("queues           %u, each with %u requests on %u pages\n",
-           info->nr_queues, info->ring_slots, info->ring_pages);
+    printf("queues           %u\n", info->nr_queues);
+    printf("ring             %u requests, %u KiB\n", info->ring_slots,
+           info->ring_pages * PAGE_BYTES / 1024);
     printf("request          up to %u pages\n", info->max_segments);
     printf("data             %s\n", data_text(info));
     printf("read-only        %s\n", yes_or_no(info->read_only));
