@@ -16,7 +16,7 @@
 
 #include "common/host/log.h"
 #include "common/local/local.h"
-#include "tests/unit/memory.h"
+#include "tests/unit/process.h"
 #include "tests/unit/supervisor-rig.h"
 #include "tests/unit/tap.h"
 
@@ -174,9 +174,9 @@ static long growth_in(write_some *write, unsigned long nr)
     long before, after;
 
     start_storms(write);
-    before = memory_rss_kib(rig_vbdd_pid());
+    before = process_rss_kib(rig_vbdd_pid());
     CHECK(await_writes(nr));
-    after = memory_rss_kib(rig_vbdd_pid());
+    after = process_rss_kib(rig_vbdd_pid());
     stop_storms();
     NOTE("RSS of vbdd: %ld KiB, after %lu more writes %ld KiB", before, nr,
          after);
@@ -197,7 +197,7 @@ static void check_memory(void)
     growth = growth_in(rewrite_state, 4 * nr);
     growth += growth_in(change_everything, nr);
     growth += growth_in(write_at_once, nr / 20);
-    if (!MEMORY_IS_SANITIZED && !getenv("VALGRIND"))
+    if (!process_is_instrumented())
         CHECK(growth <= 512);
     close_storms();
 }
