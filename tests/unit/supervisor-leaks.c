@@ -138,7 +138,7 @@ static bool live_once(const struct rig_device *device,
     struct vbdfront *front;
     bool is_right = page && rig_ok(rig_attach(device, "w", n % 10
                                               ? "mem:size=1M" : "aio")) &&
-                    vbdfront_open(port, device->front, &front) == 0;
+                    vbdfront_open(port, device->front, NULL, &front) == 0;
 
     if (!CHECK(is_right))
         return false;
