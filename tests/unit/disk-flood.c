@@ -20,7 +20,8 @@
 enum {
     TURN = 32, /* requests of one vbd before the others' turn (ringio.c) */
     FLOOD = 1, NEIGHBOUR = 2, /* as vbds */
-    HALF_BYTES = 4 << 20, PAGE_SECTORS = 8, MAX_ANSWERS = 4096,
+    HALF_BYTES = 16 << 20, PAGE_SECTORS = 8,
+    LONG_RING = 512, /* slots of 16 pages */
 };
 
 static const char *const no_arguments[] = { NULL };
@@ -46,11 +47,11 @@ struct scene {
 
 static const struct scene scenes[] = {
     { "equal rings", 1, 1, 1, BLKIF_OP_WRITE, 32, "", NULL, true, TURN },
-    { "equal long rings", 1, 16, 1, BLKIF_OP_WRITE, 512, "", NULL, true,
+    { "equal long rings", 1, 16, 1, BLKIF_OP_WRITE, LONG_RING, "", NULL, true,
       TURN },
     { "a long ring of large requests", 1, 16, 11, BLKIF_OP_WRITE, 512, "",
       NULL, false, TURN },
-    { "four long rings", 4, 16, 1, BLKIF_OP_WRITE, 512, "", NULL, true,
+    { "four long rings", 4, 16, 1, BLKIF_OP_WRITE, LONG_RING, "", NULL, true,
       TURN },
     { "four long rings and one request", 4, 16, 11, BLKIF_OP_WRITE, 1, "",
       NULL, true, TURN },
@@ -72,7 +73,7 @@ static void open_scene(const struct scene *scene)
                                    NULL };
     char engine[200];
 
-    snprintf(engine, sizeof engine, "log:file='%s'/%smem:size=8M", journal,
+    snprintf(engine, sizeof engine, "log:file='%s'/%smem:size=32M", journal,
              scene->below);
     unlink(journal);
     rig_open(&rig, engine, scene->budget_bytes ? budget : no_arguments);
@@ -194,6 +195,31 @@ static unsigned longest_run(unsigned *nr_flood, unsigned *nr_neighbour)
     return longest;
 }
 
+/* The most requests of one of the flood's queues in a row, where each request
+ * is of one page and the n-th queue has the n-th LONG_RING of them. */
+static unsigned longest_run_of_a_queue(void)
+{
+    FILE *file = fopen(journal, "r");
+    unsigned run = 0, longest = 0, last = UINT32_MAX;
+    unsigned long long offset;
+    char line[256];
+
+    REQUIRE(file);
+    while (fgets(line, sizeof line, file)) {
+        unsigned queue;
+
+        if (sscanf(line, "S %*u %*u %*s %llu", &offset) != 1 ||
+            offset >= HALF_BYTES)
+            continue;
+        queue = (unsigned)(offset / LOCAL_PAGE_BYTES / LONG_RING);
+        run = queue == last ? run + 1 : 1;
+        last = queue;
+        longest = run > longest ? run : longest;
+    }
+    fclose(file);
+    return longest;
+}
+
 static void play(const struct scene *scene)
 {
     struct blkif_wire_request of_flood, of_neighbour;
@@ -218,6 +244,8 @@ static void play(const struct scene *scene)
     CHECK_EQ(seen_neighbour, nr_neighbour);
     CHECK_EQ(nr_neighbour, scene->nr_neighbour);
     CHECK(run <= scene->turn);
+    if (scene->queues > 1 && scene->segments == 1)
+        CHECK_EQ(longest_run_of_a_queue(), TURN);
     rig_end_grants(&flood, &of_flood);
     rig_end_grants(&neighbour, &of_neighbour);
     close_both();
@@ -338,8 +366,8 @@ static void check_share(void)
     unsigned right_apart = 0;
     long growth;
 
-    open_both("mem:size=8M");
-    rig_open_beside(&other, &rig, "mem:size=8M", no_arguments);
+    open_both("mem:size=32M");
+    rig_open_beside(&other, &rig, "mem:size=32M", no_arguments);
     rig_guest_open(&other, &apart, RIG_DOMID + 2, BLKIF_ABI_NATIVE);
     REQUIRE(rig_connect(&other, &apart, RIG_DOMID + 2, 1) == 0);
     of_flood = rig_request(&flood, BLKIF_OP_WRITE, 0, 11, true);
@@ -404,7 +432,7 @@ static void check_events(void)
     struct signaller signaller;
     long growth;
 
-    open_both("mem:size=8M");
+    open_both("mem:size=32M");
     for (unsigned i = 0; i < 100; i++)
         REQUIRE(write_and_read(&neighbour, i));
     start_signaller(&signaller, &flood);
