@@ -110,9 +110,8 @@ static void paused(void *context, const struct message *reply)
 
     vbd->ring = reply ? VBD_RING_PAUSED : VBD_RING_NONE;
     if (reply && reply->error)
-        log_error("%s: its domain is suspended, but what it has written may "
-                  "not be durable on %s: %s", vbd->name,
-                  vbd->disk->target.path, reason_of(reply));
+        log_error("%s: its domain is suspended, and %s was not left in order: "
+                  "%s", vbd->name, vbd->disk->target.path, reason_of(reply));
     else if (reply)
         log_info("%s: paused, with its writes on the disk: its domain is "
                  "suspended", vbd->name);

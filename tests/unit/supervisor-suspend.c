@@ -152,9 +152,8 @@ static void check_failed_pause(void)
     connect_device(&device, "dirty-pause");
     CHECK_EQ(local_domain_suspend(domain, DOMID), 0);
     CHECK(await_vbd(&device, "paused", true));
-    snprintf(sentence, sizeof sentence, "7/xvdf: its domain is suspended, but "
-             "what it has written may not be durable on %s: the flush failed",
-             device.target);
+    snprintf(sentence, sizeof sentence, "7/xvdf: its domain is suspended, and "
+             "%s was not left in order: the flush failed", device.target);
     CHECK_EQ(rig_count_text(rig_path("vbdd.log"), sentence), 1);
     CHECK_EQ(local_domain_resume(domain, DOMID), 0);
     CHECK(await_vbd(&device, "connected", false));
