@@ -48,6 +48,11 @@ int log_level_parse(const char *text, enum log_level *level)
     return -EINVAL;
 }
 
+const char *log_level_text(enum log_level level)
+{
+    return level_info[level].text;
+}
+
 void log_message(enum log_level level, const char *format, ...)
 {
     char line[1024];

@@ -16,6 +16,7 @@ void log_init(const char *name, enum log_level level);
 void log_set_level(enum log_level level);
 /* "error", "warning", "info", "debug"; -EINVAL for anything else. */
 int log_level_parse(const char *text, enum log_level *level);
+const char *log_level_text(enum log_level level);
 
 void log_message(enum log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -18,7 +18,8 @@ static const char *const names[MESSAGE_GRANTS_COUNT] = { "copy", "map",
 static struct rig rig;
 static struct rig_guest guest;
 
-static void open_as(enum message_grants grants, uint32_t max, const char *engine)
+static void open_as(enum message_grants grants, uint32_t max,
+                    const char *engine)
 {
     rig_open(&rig, engine, no_arguments);
     rig.wish.max_indirect_segments = BLKIF_MAX_INDIRECT_SEGMENTS;
@@ -52,7 +53,7 @@ static unsigned areas(void)
     return n;
 }
 
-/* --- data ------------------------------------------------------------------- */
+/* --- data ----------------------------------------------------------------- */
 
 static void move_direct(void)
 {
@@ -114,7 +115,7 @@ static void check_data(void)
     }
 }
 
-/* --- what goes wrong ----------------------------------------------------------- */
+/* --- what goes wrong ------------------------------------------------------ */
 
 /* A bad grant among good requests, all in one drain. */
 static void fail_one(enum message_grants mode)
@@ -200,7 +201,7 @@ static void check_bad_grants(void)
     }
 }
 
-/* --- the bound ------------------------------------------------------------------- */
+/* --- the bound ------------------------------------------------------------ */
 
 enum { BOUND = 16, GRANTED = 64 };
 
@@ -283,7 +284,7 @@ static void check_idle(void)
     close_it();
 }
 
-/* --- ways out -------------------------------------------------------------------- */
+/* --- ways out ------------------------------------------------------------- */
 
 static void check_ways_out(void)
 {

@@ -98,7 +98,7 @@ static void expect_answers(unsigned queue, unsigned nr)
         CHECK_EQ(responses[i].status, BLKIF_RSP_OKAY);
 }
 
-/* --- pause and resume ---------------------------------------------------------- */
+/* --- pause and resume ----------------------------------------------------- */
 
 static void check_pause(void)
 {
@@ -186,7 +186,7 @@ static void check_twice(void)
     close_it();
 }
 
-/* --- ways out -------------------------------------------------------------------- */
+/* --- ways out ------------------------------------------------------------- */
 
 static void check_disconnect_paused(void)
 {
@@ -275,7 +275,7 @@ static void check_orphan(void)
     unlink(journal);
 }
 
-/* --- flushes that fail ----------------------------------------------------------- */
+/* --- flushes that fail ---------------------------------------------------- */
 
 /* No retry has a meaning here: the disk fail-stops, and says so. */
 static void check_failure(void)
@@ -343,7 +343,7 @@ static void check_retry(void)
     close_it();
 }
 
-/* --- others ------------------------------------------------------------------------ */
+/* --- others --------------------------------------------------------------- */
 
 static void check_neighbour(void)
 {

@@ -64,7 +64,7 @@ static void close_table(struct persistent *table)
     CHECK_EQ(bad_calls, 0);
 }
 
-/* --- the model -------------------------------------------------------------- */
+/* --- the model ------------------------------------------------------------ */
 
 static struct { uint32_t gref; uint64_t batch; } model[GREFS];
 static unsigned nr_model;
@@ -150,7 +150,7 @@ static void check_model(void)
         run_model(max, &seed);
 }
 
-/* --- idle ----------------------------------------------------------------------- */
+/* --- idle ----------------------------------------------------------------- */
 
 static void check_trim(void)
 {

@@ -34,7 +34,7 @@ static void close_it(void)
     CHECK_EQ(rig_detach(&rig), 0);
 }
 
-/* --- many requests ------------------------------------------------------------ */
+/* --- many requests -------------------------------------------------------- */
 
 /* Queue n has blocks of its own, one a slot, and page n * PAGES_EACH + slot %
  * PAGES_EACH of the data frames carries them. */
@@ -255,7 +255,7 @@ static void check_events(void)
     close_it();
 }
 
-/* --- one vbd --------------------------------------------------------------------- */
+/* --- one vbd -------------------------------------------------------------- */
 
 static struct blkif_wire_request put_on(unsigned queue, uint8_t operation,
                                         uint64_t sector, unsigned pages)
@@ -379,7 +379,7 @@ static void check_broken(void)
     close_it();
 }
 
-/* --- sectors of 4096, and discards that are not what they were ------------------- */
+/* --- sectors of 4096, and discards that are not what they were ------------ */
 
 static void check_4k(void)
 {

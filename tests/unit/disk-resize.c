@@ -102,7 +102,7 @@ static void break_a_ring(struct rig *rig)
     REQUIRE(rig_connect(rig, &guest, RIG_DOMID, 1) == 0);
     shared = (void *)rig_frame(&guest, RIG_RING_FRAME);
     shared->req_prod = 1000;
-    local_event_notify(guest.local, guest.port);
+    local_event_notify(guest.local, guest.queues[0].port);
     rig->told.type = 0;
     CHECK(rig_is_told(rig, MESSAGE_BROKEN));
     CHECK_EQ(rig_disconnect(rig, &guest, 1), 0);

@@ -277,6 +277,35 @@ static void check_suspended_while_connecting(void)
     local_close(domain);
 }
 
+/* Who does not run is told of a new size when it does. */
+static void check_resized(void)
+{
+    struct rig_device device = rig_device(DOMID, "xvda", "resized");
+    struct local *domain = open_domain(DOMID);
+    const json_t *reply;
+    char path[160];
+    FILE *file;
+
+    connect_device(&device, "ok");
+    CHECK_EQ(local_domain_suspend(domain, DOMID), 0);
+    CHECK(await_vbd(&device, "paused", true));
+    snprintf(path, sizeof path, "%s.size", device.target);
+    file = fopen(path, "w");
+    REQUIRE(file && fputs("134217728", file) >= 0 && fclose(file) == 0);
+    reply = rig_ask("{\"command\":\"resize\",\"disk\":%lld}",
+                    json_integer_value(json_object_get(
+                        rig_disk(device.target), "disk")));
+    CHECK(rig_ok(reply));
+    CHECK_EQ(json_array_size(json_object_get(reply, "vbds")), 0);
+    have_all_looked_at();
+    CHECK(rig_await(device.back, "sectors", "131072"));
+    CHECK_EQ(local_domain_resume(domain, DOMID), 0);
+    CHECK(rig_await(device.back, "sectors", "262144"));
+    CHECK(await_vbd(&device, "connected", false));
+    CHECK(detach(&device));
+    local_close(domain);
+}
+
 /* --- when something breaks ------------------------------------------------ */
 
 static void check_broken_while_pausing(void)
@@ -375,6 +404,7 @@ int main(void)
          check_new_vbd);
     TEST("a domain suspended while it connects is paused at once",
          check_suspended_while_connecting);
+    TEST("a new size is told when the domain runs again", check_resized);
     TEST("a ring that breaks while it is being paused is closed",
          check_broken_while_pausing);
     TEST("a worker that dies of a pause takes no other disk along",
