@@ -14,6 +14,7 @@
 #include "backend/supervisor/backend.h"
 #include "backend/supervisor/control.h"
 #include "backend/supervisor/disk.h"
+#include "backend/supervisor/domain.h"
 #include "backend/supervisor/vbd.h"
 #include "common/host/log.h"
 
@@ -146,6 +147,11 @@ static int start(struct supervisor *supervisor, struct control **control)
         log_error("the XenStore cannot be reached: %s", strerror(-error));
         return error;
     }
+    error = domain_start(supervisor);
+    if (error) {
+        log_error("domains cannot be watched: %s", strerror(-error));
+        return error;
+    }
     error = backend_start(supervisor);
     if (error) {
         log_error("%s cannot be watched: %s", supervisor->backend_path,
@@ -192,6 +198,7 @@ static void free_all(struct supervisor *supervisor)
         free(vbd);
     }
     backend_stop(supervisor);
+    domain_stop(supervisor);
     store_close(supervisor->store);
     config_free(&supervisor->config);
     ev_loop_destroy(supervisor->loop);
