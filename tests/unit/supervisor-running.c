@@ -158,6 +158,24 @@ static void check_growth(void)
     CHECK(rig_detach(&one) && rig_detach(&two) && rig_detach(&late));
 }
 
+/* A vbd of larger sectors is told of whole ones only. */
+static void check_odd_growth(void)
+{
+    struct rig_device device = rig_device(5, "xvda", "odd");
+
+    CHECK(rig_ok(rig_ask("{\"command\":\"attach\",\"domid\":5,"
+                         "\"vdev\":\"xvda\",\"target\":\"%s\",\"options\":"
+                         "{\"engine\":\"ok\",\"sector-size\":\"4096\"}}",
+                         device.target)));
+    rig_publish(&device, "3");
+    CHECK(rig_back_is(&device, "4"));
+    set_size(&device, "134221312"); /* 128 MiB and 7 times 512 bytes */
+    CHECK(rig_ok(resize(&device)));
+    CHECK(rig_await(device.back, "sectors", "262144"));
+    CHECK(rig_ok(resize(&device)));
+    CHECK(rig_detach(&device));
+}
+
 static void check_no_growth(void)
 {
     struct rig_device device = connected(5, "xvda", "same", "w", "ok");
@@ -383,6 +401,8 @@ int main(void)
     rig_start("");
     TEST("what has grown is said to every front end that is connected",
          check_growth);
+    TEST("what has grown by less than a sector is cut off",
+         check_odd_growth);
     TEST("what has not grown is said to nobody", check_no_growth);
     TEST("who closes is not told a new size", check_closing);
     TEST("a disk is known by its vbd, too", check_by_vbd);
