@@ -5,7 +5,6 @@
  * asks for what cannot be is told why. Source: docs/CONTROL.md,
  * docs/PROTOCOL.md. Mechanism: a real vbdd on the stand-in, a worker whose
  * answers are known, and a watch on the back end's nodes. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,7 +254,7 @@ static void check_failed(void)
     struct rig_device device = connected(5, "xvda", "failed", "w", "ok");
     long long number = number_of(&device);
 
-    kill((pid_t)integer(rig_disk(device.target), "worker"), SIGKILL);
+    rig_kill_worker(device.target);
     CHECK(rig_await_disk_state(device.target, "failed"));
     CHECK(rig_refused(resize(&device), "has failed: worker killed by signal "
                       "9; detach and attach it again"));
