@@ -135,7 +135,7 @@ static int read_config(struct supervisor *supervisor)
     }
     if (!options->has_log_level)
         options->log_level = config->log_level;
-    log_init("vbdd", options->log_level);
+    log_set_level(options->log_level);
     return 0;
 }
 
