@@ -9,6 +9,7 @@
 #define VBDD_SUPERVISOR_VBD_H
 
 #include "backend/control/message.h"
+#include "backend/supervisor/features.h"
 #include "backend/supervisor/supervisor.h"
 #include "backend/supervisor/waiter.h"
 #include "common/blkif/xenbus.h"
@@ -45,13 +46,15 @@ struct vbd {
     enum xenbus_state front; /* as last seen */
     enum xenbus_state after_ring; /* where to go once the ring is given back */
     enum vbd_ring ring;
+    struct features offer;        /* what its front end was told */
 
     /* While attached to a disk (disk.h). */
     struct disk *disk;
     TAILQ_ENTRY(vbd) disk_link;
     bool is_writable;
     bool is_shared;            /* mode w! */
-    bool has_discard;          /* advertised at the last connect */
+    struct vbd_options options;
+    uint64_t published_bytes;  /* as sectors says */
     struct waiters attaching;  /* told when the disk is ready, or is not */
     struct waiters releasing;  /* told when it is off its disk */
     struct waiters vanishing;  /* told when it is freed */
@@ -88,6 +91,8 @@ void vbd_broken(struct vbd *vbd, const char *text);
 /* From its disk: the worker has gone, and the ring with it. */
 void vbd_worker_lost(struct vbd *vbd);
 
+/* Does it serve a front end, which knows the disk's size? */
+bool vbd_is_connected(const struct vbd *vbd);
 const char *vbd_ring_text(enum vbd_ring ring);
 
 #endif

@@ -3,8 +3,9 @@
  * changes it, the supervisor takes a ring within what was offered, or refuses
  * it with a printable sentence. A number is a number as PROTOCOL.md says.
  * Source: blkif.h, "Front-end directory"; PROTOCOL.md section 2.
- * Mechanism: front.c on a store of libFuzzer's bytes (nodes.h); every value
- * is also parsed by a slow parser. */
+ * Mechanism: front.c on a store of libFuzzer's bytes (nodes.h), the
+ * last of which says what was offered; every value is also parsed by a slow
+ * parser. */
 #include <errno.h>
 
 #include "backend/supervisor/front.h"
@@ -73,13 +74,43 @@ int store_read_in(struct store *store, const char *dir, const char *name,
     return 0;
 }
 
-static void check_ring(const struct message_connect *connect)
+static bool has_gref_before(const struct message_connect *connect,
+                            unsigned queue, unsigned page, uint32_t gref)
+{
+    for (unsigned q = 0; q <= queue; q++)
+        for (unsigned p = 0; p < connect->queues[q].nr_pages; p++)
+            if (q == queue && p == page)
+                return false;
+            else if (connect->queues[q].grefs[p] == gref)
+                return true;
+    return false;
+}
+
+static void check_queue(const struct front_offer *offer,
+                        const struct message_connect *connect, unsigned n)
+{
+    uint32_t pages = connect->queues[n].nr_pages;
+
+    MUST(pages >= 1 && pages <= 1u << offer->max_ring_page_order);
+    MUST((pages & (pages - 1)) == 0);
+    for (unsigned p = 0; p < pages; p++)
+        MUST(!has_gref_before(connect, n, p, connect->queues[n].grefs[p]));
+    MUST(connect->queues[n].event_port >= 1 &&
+         connect->queues[n].event_port < 1 << 17);
+    for (unsigned q = 0; q < n; q++)
+        MUST(connect->queues[q].event_port != connect->queues[n].event_port);
+}
+
+static void check_rings(const struct front_offer *offer,
+                        const struct message_connect *connect)
 {
     MUST(connect->abi < BLKIF_ABI_COUNT);
-    MUST(connect->nr_queues == 1);
-    MUST(connect->queues[0].nr_pages == 1);
-    MUST(connect->queues[0].event_port >= 1 &&
-         connect->queues[0].event_port < 1 << 17);
+    MUST(connect->grants == MESSAGE_GRANTS_COPY ||
+         (connect->grants == MESSAGE_GRANTS_PERSISTENT &&
+          offer->has_persistent));
+    MUST(connect->nr_queues >= 1 && connect->nr_queues <= offer->max_queues);
+    for (unsigned n = 0; n < connect->nr_queues; n++)
+        check_queue(offer, connect, n);
 }
 
 static void check_reason(const char *reason)
@@ -93,6 +124,11 @@ static void check_reason(const char *reason)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    uint8_t offered = size > 0 ? data[size - 1] : 0;
+    const struct front_offer offer = {
+        .max_queues = 1 + (offered & 3),
+        .max_ring_page_order = (offered >> 2 & 7) % 5,
+        .has_persistent = offered >> 5 & 1 };
     struct store store;
     struct message_connect connect;
     char reason[FRONT_REASON_BYTES];
@@ -100,10 +136,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     nodes_init(&store.nodes, data, size);
     memset(&connect, 0xa5, sizeof connect);
+    connect.grants = MESSAGE_GRANTS_COPY;
     memset(reason, 0xa5, sizeof reason);
-    error = front_read_ring(&store, "/front", &connect, reason);
+    error = front_read_ring(&store, "/front", &offer, &connect, reason);
     if (error == 0) {
-        check_ring(&connect);
+        check_rings(&offer, &connect);
     } else {
         MUST(error == -EINVAL);
         check_reason(reason);

@@ -17,7 +17,7 @@ enum { SECOND = 1000000 };
 static void open_front(void)
 {
     fake_init(&world);
-    REQUIRE(vbdfront_open(&world.port, FAKE_NODE, &front) == 0);
+    REQUIRE(vbdfront_open(&world.port, FAKE_NODE, NULL, &front) == 0);
 }
 
 static void close_front(void)
@@ -422,7 +422,7 @@ static void check_long_node(void)
     fake_init(&world);
     memset(node, 'n', sizeof node);
     node[sizeof node - 1] = '\0';
-    CHECK_EQ(vbdfront_open(&world.port, node, &front), -ENAMETOOLONG);
+    CHECK_EQ(vbdfront_open(&world.port, node, NULL, &front), -ENAMETOOLONG);
     CHECK(fake_is_clean(&world));
 }
 

@@ -330,7 +330,7 @@ static void check_core(void)
 
     open_port();
     data = table->page_alloc(context, 128);
-    REQUIRE(vbdfront_open(table, "device/vbd/51712", &front) == 0);
+    REQUIRE(vbdfront_open(table, "device/vbd/51712", NULL, &front) == 0);
     for (unsigned round = 0; round < tap_scaled(40); round++)
         check_round(front, data, round);
     vbdfront_get_stats(front, &stats);
