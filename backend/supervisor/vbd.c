@@ -102,6 +102,7 @@ static void forget(struct vbd *vbd)
     if (vbd->frontend[0])
         watch_front(vbd, false);
     TAILQ_REMOVE(&supervisor->vbds, vbd, link);
+    log_limit_end(&vbd->limit, vbd->name);
     if (was_known)
         log_info("%s: gone", vbd->name);
     waiters_finish(&vbd->vanishing, 0, "");
@@ -160,7 +161,8 @@ static void disconnected(void *context, const struct message *reply)
 
     vbd->ring = VBD_RING_NONE;
     if (reply && reply->error)
-        log_warning("%s: its ring was given back with an error: %s",
+        log_limited(&vbd->limit, LOG_LEVEL_WARNING,
+                    "%s: its ring was given back with an error: %s",
                     vbd->name, reply->text);
     if (vbd->after_ring == XENBUS_INIT_WAIT)
         features_advertise(vbd);
@@ -206,8 +208,8 @@ static void connected(void *context, const struct message *reply)
     vbd->ring = reply && !reply->error ? VBD_RING_CONNECTED : VBD_RING_NONE;
     if (vbd->ring == VBD_RING_CONNECTED) {
         if (features_publish(vbd) == 0)
-            log_info("%s: connected to %s", vbd->name,
-                     vbd->disk->target.path);
+            log_limited(&vbd->limit, LOG_LEVEL_INFO, "%s: connected to %s",
+                        vbd->name, vbd->disk->target.path);
     } else if (reply) {
         fail(vbd, reply->text[0] ? reply->text
                                  : "its ring cannot be mapped");

@@ -268,6 +268,7 @@ static void check_death(void)
     rig_publish(&well, "4");
     CHECK(rig_back_is(&dying, "4"));
     CHECK(rig_back_is(&well, "4"));
+    REQUIRE(worker_of(&dying) > 1);
     kill(worker_of(&dying), SIGKILL);
     CHECK(rig_await_disk_state(dying.target, "failed"));
     disk = rig_disk(dying.target);

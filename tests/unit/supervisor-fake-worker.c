@@ -116,8 +116,10 @@ static void say_ready(void)
         message.ready.physical_bytes = 512;
     if (is_mode("big-sectors"))
         message.ready.sector_bytes = 4096;
-    if (is_mode("fickle"))
+    if (is_mode("fickle")) {
         message.ready.can_discard = message.ready.can_secure = !may_go();
+        message.ready.discard_granularity_bytes = may_go() ? 0 : 4096;
+    }
     snprintf(message.ready.engine, sizeof message.ready.engine, "%s",
              worker.engine);
     say(&message, MESSAGE_READY, "");
