@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/supervisor/domain.h"
 #include "backend/supervisor/vbd.h"
 #include "common/blkif/xenbus.h"
 #include "common/host/log.h"
@@ -236,18 +237,6 @@ static void take_events(struct backend *backend)
     backend_wake(supervisor);
 }
 
-static void check_domains(struct backend *backend)
-{
-    struct vbd *vbd;
-
-    if (!backend->are_domains_dirty)
-        return;
-    backend->are_domains_dirty = false;
-    TAILQ_FOREACH(vbd, &backend->supervisor->vbds, link)
-        if (vbd->state != XENBUS_UNKNOWN)
-            vbd_check_domain(vbd);
-}
-
 /* Evaluates dirty vbds, those that have waited longest first: one that is
  * being evaluated goes to the end of the list. */
 static void evaluate_dirty(struct backend *backend)
@@ -273,7 +262,9 @@ static void evaluate_dirty(struct backend *backend)
 static void work(struct backend *backend)
 {
     take_events(backend);
-    check_domains(backend);
+    if (backend->are_domains_dirty)
+        domain_check_all(backend->supervisor);
+    backend->are_domains_dirty = false;
     evaluate_dirty(backend);
     supervisor_check_stopped(backend->supervisor);
 }

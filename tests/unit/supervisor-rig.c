@@ -308,6 +308,15 @@ json_t *rig_vbd(const char *name)
     return find("vbds", "vbd", name);
 }
 
+void rig_kill_worker(const char *target)
+{
+    json_int_t pid = json_integer_value(json_object_get(rig_disk(target),
+                                                        "worker"));
+
+    REQUIRE(pid > 1); /* 0 and -1 are not one process */
+    kill((pid_t)pid, SIGKILL);
+}
+
 bool rig_await_disk_state(const char *target, const char *state)
 {
     const char *got = NULL;

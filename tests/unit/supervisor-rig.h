@@ -51,6 +51,8 @@ bool rig_refused(const json_t *reply, const char *text);
 /* The command list, and in it the disk of a target or a vbd, or NULL. */
 json_t *rig_disk(const char *target);
 json_t *rig_vbd(const char *name);
+/* SIGKILL to the worker of a target that has one. */
+void rig_kill_worker(const char *target);
 bool rig_await_disk_state(const char *target, const char *state);
 
 /* The store. */
