@@ -71,6 +71,18 @@ static inline void remove_nodes(void)
     free(names);
 }
 
+/* What the toolstack had written, and is gone or has been written over. */
+static inline void remake_nodes(void)
+{
+    const struct rig_device *device = offender.device;
+
+    rig_write(device->front, "backend", device->back);
+    rig_write(device->front, "backend-id", "0");
+    rig_write(device->front, "virtual-device", strrchr(device->front, '/') + 1);
+    rig_write(device->front, "device-type", "disk");
+    rig_write(device->front, "trusted", "1");
+}
+
 /* All is given back: no page of a ring is mapped any more. */
 static inline void offender_leave(void)
 {
