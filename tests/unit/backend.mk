@@ -49,7 +49,8 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_fake_worker_LDADD = libhost.a
 
 # Misbehaving front ends, above the whole back end.
-misbehave_tests = %D%/misbehave-requests %D%/misbehave-rings
+misbehave_tests = %D%/misbehave-requests %D%/misbehave-rings \
+	%D%/misbehave-nodes
 check_PROGRAMS += $(misbehave_tests)
 TESTS += $(misbehave_tests)
 misbehave = $(supervisor_rig) %D%/misbehave-rows.h %D%/misbehave-stack.h \
@@ -66,6 +67,10 @@ EXTRA_%C%_misbehave_requests_DEPENDENCIES = $(misbehave_programs)
 %C%_misbehave_rings_CFLAGS = $(misbehave_cflags)
 %C%_misbehave_rings_LDADD = $(misbehave_libs)
 EXTRA_%C%_misbehave_rings_DEPENDENCIES = $(misbehave_programs)
+%C%_misbehave_nodes_SOURCES = %D%/misbehave-nodes.c $(misbehave)
+%C%_misbehave_nodes_CFLAGS = $(misbehave_cflags)
+%C%_misbehave_nodes_LDADD = $(misbehave_libs)
+EXTRA_%C%_misbehave_nodes_DEPENDENCIES = $(misbehave_programs)
 
 %C%_supervisor_config_SOURCES = %D%/supervisor-config.c %D%/tap.h
 %C%_supervisor_config_LDADD = libsupervisor.a libhost.a $(INIH_LIBS)
