@@ -6,7 +6,7 @@
  * Mechanism: misbehave-rows.h, on a disk whose requests take 10 ms. */
 #include "tests/unit/misbehave-rows.h"
 
-enum { SLOTS = 32, SLOT_BYTES = 112, EVENTS = 50000 };
+enum { SLOTS = 32, EVENTS = 50000 };
 
 static const struct wish plain;
 
