@@ -89,59 +89,27 @@ static void fill_stats(struct worker *worker, struct message_stats *stats)
 
 /* --- detach: drain (no vbd is left), flush, drop the cache, go ---------------- */
 
-static void detach_idle(void *context)
+/* The claim is held until the last flush has ended, whatever came of it. */
+static void detach_flushed(void *context, int error)
 {
     struct worker *worker = context;
 
-    worker->detach_is_idle = true;
-    worker->wants_more = true;
-}
-
-/* As an honest client we are told of a failure that is still being retried;
- * the disk itself has not given up before it fail-stops (C8, C12). */
-static bool flush_may_yet_succeed(const struct worker *worker)
-{
-    struct coherency_stats stats;
-
-    coherency_get_stats(worker->disk, &stats);
-    return !stats.is_fail_stopped;
-}
-
-static void submit_detach_flush(struct worker *worker);
-
-/* The claim is held until the last flush has ended, whatever came of it. */
-static void detach_flushed(struct coherency_request *request, int error)
-{
-    struct worker *worker = request->owner;
-
     worker->detach_error = error;
-    if (error && flush_may_yet_succeed(worker))
-        submit_detach_flush(worker);
-    else
-        coherency_client_close(worker->detach_client, detach_idle, worker);
-}
-
-static void submit_detach_flush(struct worker *worker)
-{
-    worker->detach_flush = (struct coherency_request){
-        .op = COHERENCY_FLUSH, .done = detach_flushed, .owner = worker,
-    };
-    coherency_submit(worker->detach_client, &worker->detach_flush);
-    worker->wants_more = true;
+    worker->detach_is_idle = true;
 }
 
 static int begin_detach(struct worker *worker, const struct message *message)
 {
     int error;
 
-    if (worker->vbds || worker->detach_client)
+    if (worker->vbds || worker->is_detaching)
         return -EBUSY;
-    error = coherency_client_open(worker->disk, COHERENCY_CLIENT_HONEST, false,
-                                  &worker->detach_client);
+    error = disk_flush_begin(&worker->detach_flush, worker, detach_flushed,
+                             worker);
     if (error)
         return error;
+    worker->is_detaching = true;
     worker->detach_tag = message->tag;
-    submit_detach_flush(worker);
     return 0;
 }
 
@@ -153,7 +121,7 @@ void worker_finish_detach(struct worker *worker)
                              .tag = worker->detach_tag };
     const char *step;
 
-    if (worker->is_abandoned && !worker->vbds && !worker->detach_client &&
+    if (worker->is_abandoned && !worker->vbds && !worker->is_detaching &&
         begin_detach(worker, &nobody_asked))
         worker->is_finished = true;
     if (!worker->detach_is_idle)
@@ -173,28 +141,38 @@ void worker_finish_detach(struct worker *worker)
 
 /* --- requests -------------------------------------------------------------------- */
 
-static int check_connect(const struct message_connect *connect)
-{
-    if (connect->nr_queues < 1 || connect->nr_queues > BLKIF_MAX_QUEUES ||
-        connect->abi >= BLKIF_ABI_COUNT)
-        return -EINVAL;
-    for (uint32_t i = 0; i < connect->nr_queues; i++)
-        if (connect->queues[i].nr_pages < 1 ||
-            connect->queues[i].nr_pages > BLKIF_MAX_RING_PAGES)
-            return -EINVAL;
-    return 0;
-}
-
 static int connect_vbd(struct worker *worker, const struct message *message,
                        struct message *reply)
 {
-    int error = worker->detach_client ? -ESHUTDOWN
-                                      : check_connect(&message->connect);
-
-    if (error || vbd_find(worker, message->vbd))
-        return error ? error : -EEXIST;
+    if (worker->is_detaching)
+        return -ESHUTDOWN;
+    if (vbd_find(worker, message->vbd))
+        return -EEXIST;
     return vbd_connect(worker, message->vbd, &message->connect, reply->text,
                        sizeof reply->text);
+}
+
+/* What is asked of one vbd that is there. As handle(). */
+static bool handle_vbd(struct worker *worker, const struct message *message,
+                       struct message *reply)
+{
+    struct vbd *vbd = vbd_find(worker, message->vbd);
+
+    if (!vbd || vbd->is_closing) {
+        reply->error = vbd ? -ESHUTDOWN : -ENOENT;
+        return true;
+    }
+    switch (message->type) {
+    case MESSAGE_PAUSE:
+        reply->error = vbd_pause(vbd, message->tag);
+        return reply->error != 0;
+    case MESSAGE_RESUME:
+        vbd_resume(vbd);
+        return true;
+    default:
+        vbd_fill_stats(vbd, &reply->vbd_stats);
+        return true;
+    }
 }
 
 /* Handles one request; fills in reply unless the answer comes later. */
@@ -218,6 +196,10 @@ static bool handle(struct worker *worker, const struct message *message,
     case MESSAGE_STATS:
         fill_stats(worker, &reply->stats);
         return true;
+    case MESSAGE_PAUSE:
+    case MESSAGE_RESUME:
+    case MESSAGE_VBD_STATS:
+        return handle_vbd(worker, message, reply);
     case MESSAGE_DETACH:
         reply->error = begin_detach(worker, message);
         return reply->error != 0;

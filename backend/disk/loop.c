@@ -20,43 +20,51 @@ enum {
     MAX_PORTS = 64,
 };
 
-/* Whoever was first becomes last, so that at the byte budget's limit each vbd
- * has its turn. */
-static void rotate_vbds(struct worker *worker)
+/* The list begins with *link from here on. */
+static void begin_with(struct worker *worker, struct vbd **link)
 {
-    struct vbd *first = worker->vbds, **tail = &worker->vbds;
+    struct vbd *first = *link, **tail = link;
 
-    if (!first || !first->next)
+    if (first == worker->vbds)
         return;
-    worker->vbds = first->next;
-    first->next = NULL;
     while (*tail)
         tail = &(*tail)->next;
-    *tail = first;
+    *tail = worker->vbds;
+    *link = NULL;
+    worker->vbds = first;
 }
 
+/* At the byte budget's limit each vbd has its turn: whoever gets nothing, for
+ * want of budget, is the first next time, and until then nobody behind it
+ * takes what it waits for. */
 static unsigned take_all(struct worker *worker)
 {
     unsigned taken = 0;
 
-    rotate_vbds(worker);
-    for (struct vbd *vbd = worker->vbds; vbd; vbd = vbd->next)
-        for (unsigned i = 0; i < vbd->nr_queues; i++)
-            taken += queue_take(&vbd->queues[i]);
+    for (struct vbd **link = &worker->vbds; *link; link = &(*link)->next) {
+        unsigned nr = vbd_take(*link);
+
+        taken += nr;
+        if (nr == 0 && vbd_waits_for_budget(*link)) {
+            begin_with(worker, link);
+            break;
+        }
+    }
     return taken;
 }
 
 /* Asks every ring for an event at its next request; true when one has more
- * already. A ring that waits for budget is not asked: answers free budget, and
+ * already. Nobody is asked while one waits for budget: answers free budget, and
  * after each answer there is another round. */
 static bool rings_have_more(struct worker *worker)
 {
     bool more = false;
 
-    if (worker_affordable(worker) == 0)
-        return false;
     for (struct vbd *vbd = worker->vbds; vbd; vbd = vbd->next)
-        if (!vbd->is_broken && !vbd->is_closing)
+        if (vbd_waits_for_budget(vbd))
+            return false;
+    for (struct vbd *vbd = worker->vbds; vbd; vbd = vbd->next)
+        if (vbd_is_served(vbd))
             for (unsigned i = 0; i < vbd->nr_queues; i++)
                 more |= back_ring_final_check(&vbd->queues[i].ring);
     return more;
@@ -95,6 +103,7 @@ static unsigned serve(struct worker *worker)
             break;
     }
     vbd_finish_disconnects(worker);
+    vbd_continue_pauses(worker);
     worker_finish_detach(worker);
     return reaped;
 }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "backend/disk/privileges.h"
-#include "backend/disk/worker.h"
+#include "backend/disk/vbd.h"
 #include "common/host/packet.h"
 
 /* --- what the coherency layer needs -------------------------------------------- */
@@ -80,9 +80,11 @@ static void on_engine(struct ev_loop *loop, ev_io *watcher, int events)
 static void on_trim(struct ev_loop *loop, ev_timer *watcher, int events)
 {
     struct worker *worker = watcher->data;
+    bool has_more = pool_trim(&worker->pool);
 
     (void)events;
-    if (!pool_trim(&worker->pool))
+    has_more |= vbd_trim_all(worker);
+    if (!has_more)
         ev_timer_stop(loop, watcher);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The data path of a ring: take, judge, copy in, hand to the coherency layer;
- * copy out, answer. Each step works on a batch: one grant copy for all that
- * was taken, one for all that is answered, one push and one notify a queue. */
+ * copy out, answer. Each step works on a batch: one grant copy for the
+ * descriptors and one for the data of all that was taken, one for all that is
+ * answered, one push and one notify a queue. */
 #include "backend/disk/vbd.h"
 
 #include <assert.h>
@@ -11,15 +12,13 @@
 #include <xen/io/blkif.h>
 
 #include "backend/disk/latency.h"
+#include "backend/disk/transfer.h"
 #include "common/blkif/status.h"
 
 enum {
     /* Bounded work per wake-up (XSA-331/332): requests taken from one ring
      * before the others have their turn. */
     TAKE_BATCH = 32,
-    COPY_BATCH = TAKE_BATCH * BLKIF_WIRE_SEGMENTS,
-    /* What a request may need at most, before it has been looked at. */
-    REQUEST_BYTES = BLKIF_WIRE_SEGMENTS * BLKIF_PAGE_BYTES,
 };
 
 /* What the request is about; a DISCARD carries no data. */
@@ -32,58 +31,6 @@ static bool is_flush_kind(uint8_t operation)
 {
     return operation == BLKIF_OP_FLUSH_DISKCACHE ||
            operation == BLKIF_OP_WRITE_BARRIER;
-}
-
-/* --- copies between guest and buffer ----------------------------------------- */
-
-struct copy_batch {
-    struct platform_copy copies[COPY_BATCH];
-    struct ring_request *owners[COPY_BATCH];
-    unsigned nr;
-};
-
-/* One for the process: too large for the stack, and the loop is one thread. */
-static struct copy_batch batch;
-
-static void batch_add(struct ring_request *r, bool to_guest)
-{
-    char *data = r->data;
-
-    for (uint32_t i = 0; i < r->io.nr_segments; i++) {
-        const struct blkif_wire_segment *s = &r->io.segments[i];
-        uint16_t sectors = (uint16_t)(s->last_sector - s->first_sector + 1);
-
-        batch.owners[batch.nr] = r;
-        batch.copies[batch.nr++] = (struct platform_copy){
-            .domid = r->queue->vbd->domid,
-            .gref = s->gref,
-            .offset_bytes = s->first_sector * BLKIF_SECTOR_BYTES,
-            .length_bytes = sectors * BLKIF_SECTOR_BYTES,
-            .local = data,
-            .to_guest = to_guest,
-        };
-        data += sectors * BLKIF_SECTOR_BYTES;
-    }
-}
-
-/* Each element's own status decides (XSA-361): its request fails, no other. */
-static void batch_run(struct worker *worker)
-{
-    int error = platform_grant_copy(worker->platform, batch.copies, batch.nr);
-
-    for (unsigned i = 0; i < batch.nr; i++) {
-        struct ring_request *r = batch.owners[i];
-        int here = error ? error : batch.copies[i].error;
-
-        if (!here || r->error)
-            continue;
-        r->error = -EIO; /* whatever it is called: to the guest it failed */
-        log_limited(&worker->guest_log, LOG_LEVEL_WARNING,
-                    "domain %u: grant %u of a request cannot be copied: %s",
-                    r->queue->vbd->domid, batch.copies[i].gref,
-                    strerror(-here));
-    }
-    batch.nr = 0;
 }
 
 /* --- from the ring ------------------------------------------------------------- */
@@ -107,15 +54,20 @@ static void coherency_done(struct coherency_request *request, int error)
 {
     struct ring_request *r = request->owner;
 
+    /* A DISCARD is advice, and was advertised: an engine that cannot do it any
+     * more leaves the data where it is (C14). A secure one promises more. */
+    if (error == -EOPNOTSUPP && r->io.operation == BLKIF_OP_DISCARD &&
+        !r->io.is_secure)
+        error = 0;
     if (error == -EOPNOTSUPP ||
         (error == -ECANCELED && !r->queue->vbd->is_closing))
         error = -EIO;
     complete(r, error);
 }
 
-/* A request that will not be served, for r->error. A FLUSH or BARRIER is answered only when
- * what the client had been told is written is durable: any failed one makes
- * Linux stop flushing (C8). */
+/* A request that will not be served, for r->error. A FLUSH or BARRIER is
+ * answered only when what the client had been told is written is durable: any
+ * failed one makes Linux stop flushing (C8). */
 static void refuse(struct ring_request *r)
 {
     struct vbd *vbd = r->queue->vbd;
@@ -180,74 +132,139 @@ static int take_buffer(struct worker *worker, struct ring_request *r)
     return 0;
 }
 
+/* What the validator does not let through is answered for what it claimed to
+ * be. */
+static void turn_down(struct ring_request *r, uint8_t operation, uint64_t id,
+                      enum blkif_refusal refusal, uint64_t sector)
+{
+    struct vbd *vbd = r->queue->vbd;
+
+    r->io = (struct blkif_io){ .operation = operation, .id = id };
+    r->error = blkif_error_from_status(blkif_refusal_status(refusal));
+    log_limited(&vbd->worker->guest_log, LOG_LEVEL_WARNING,
+                "domain %u: request refused (operation %u, sector %llu): %s",
+                vbd->domid, operation, (unsigned long long)sector,
+                blkif_refusal_text(refusal));
+}
+
+static void take_descriptors(struct ring_request *r)
+{
+    struct queue *queue = r->queue;
+
+    queue->stats.indirect_requests++;
+    r->indirect = pool_alloc(&queue->vbd->worker->pool, BLKIF_PAGE_BYTES);
+    if (r->indirect)
+        transfer_add_descriptors(r);
+    else
+        r->error = -ENOMEM;
+}
+
+/* First step: the request itself. */
 static struct ring_request *accept_request(struct queue *queue,
                                    const struct blkif_wire_request *wire,
                                    uint64_t now_us)
 {
-    struct vbd *vbd = queue->vbd;
-    struct worker *worker = vbd->worker;
     struct ring_request *r = queue->free_requests;
     enum blkif_refusal refusal;
 
     assert(r); /* the ring has no more slots than we have requests */
     queue->free_requests = r->next;
-    worker->outstanding++;
+    queue->vbd->worker->outstanding++;
     r->taken_us = now_us;
-    refusal = blkif_validate(wire, &vbd->limits, &r->io);
-    if (refusal != BLKIF_ACCEPTED) {
-        r->io = (struct blkif_io){ .operation = wire->operation,
-                                   .id = wire->id };
-        r->error = blkif_error_from_status(blkif_refusal_status(refusal));
-        log_limited(&worker->guest_log, LOG_LEVEL_WARNING,
-                    "domain %u: request refused (operation %u, sector %llu): "
-                    "%s", vbd->domid, wire->operation,
-                    (unsigned long long)wire->sector,
-                    blkif_refusal_text(refusal));
-        return r;
-    }
-    r->error = take_buffer(worker, r);
-    if (!r->error && r->io.operation != BLKIF_OP_READ)
-        batch_add(r, false);
+    refusal = blkif_validate(wire, &queue->vbd->limits, &r->io);
+    if (refusal != BLKIF_ACCEPTED)
+        turn_down(r, blkif_response_operation(wire), wire->id, refusal,
+                  wire->sector);
+    else if (r->io.is_indirect)
+        take_descriptors(r);
     return r;
 }
 
-unsigned worker_affordable(const struct worker *worker)
+/* Second step, with the descriptors at hand. */
+static void prepare(struct ring_request *r)
 {
-    uint64_t left = worker->options->budget_bytes - worker->budget_used;
+    struct vbd *vbd = r->queue->vbd;
+    enum blkif_refusal refusal;
 
+    if (!r->error && r->indirect) {
+        refusal = blkif_validate_indirect(r->indirect, &vbd->limits, &r->io);
+        if (refusal != BLKIF_ACCEPTED)
+            turn_down(r, r->io.operation, r->io.id, refusal, r->io.sector);
+    }
+    if (!r->error)
+        r->error = take_buffer(vbd->worker, r);
+    if (!r->error && r->io.operation != BLKIF_OP_READ)
+        transfer_add_data(r, false);
+}
+
+unsigned vbd_affordable(const struct vbd *vbd)
+{
+    const struct worker *worker = vbd->worker;
+    uint64_t left = worker->options->budget_bytes - worker->budget_used;
+    uint32_t most = vbd->limits.max_indirect_segments; /* of one request */
+
+    if (most < BLKIF_WIRE_SEGMENTS)
+        most = BLKIF_WIRE_SEGMENTS;
     if (worker->budget_used >= worker->options->budget_bytes)
         return 0;
+    left /= most * BLKIF_PAGE_BYTES;
     /* A tiny budget must still let one request through. */
-    if (left < REQUEST_BYTES)
+    if (left == 0)
         return worker->budget_used == 0;
-    left /= REQUEST_BYTES;
     return left < TAKE_BATCH ? (unsigned)left : TAKE_BATCH;
 }
 
-unsigned queue_take(struct queue *queue)
+bool vbd_waits_for_budget(const struct vbd *vbd)
+{
+    bool has_requests = false;
+
+    if (!vbd_is_served(vbd) || vbd_affordable(vbd) > 0)
+        return false;
+    for (unsigned i = 0; i < vbd->nr_queues; i++)
+        has_requests |= back_ring_has_requests(&vbd->queues[i].ring);
+    return has_requests;
+}
+
+static unsigned queue_take(struct queue *queue)
 {
     static struct blkif_wire_request wire[TAKE_BATCH];
     static struct ring_request *taken[TAKE_BATCH];
-    struct worker *worker = queue->vbd->worker;
+    struct vbd *vbd = queue->vbd;
     uint64_t now_us;
     int nr;
 
-    if (queue->vbd->is_broken || queue->vbd->is_closing)
+    if (!vbd_is_served(vbd))
         return 0;
-    nr = back_ring_take(&queue->ring, wire, worker_affordable(worker));
+    nr = back_ring_take(&queue->ring, wire, vbd_affordable(vbd));
     if (nr < 0)
-        vbd_break(queue->vbd, "request producer index is further ahead than "
-                              "the ring is long");
+        vbd_break(vbd, "request producer index is further ahead than "
+                       "the ring is long");
     if (nr <= 0)
         return 0;
     now_us = host_now_us();
-    worker->stats.take_batches++;
+    vbd->worker->stats.take_batches++;
+    queue->stats.take_batches++;
+    queue->stats.requests += (unsigned)nr;
     for (int i = 0; i < nr; i++)
         taken[i] = accept_request(queue, &wire[i], now_us);
-    batch_run(worker);
+    transfer_run(vbd->worker);
+    for (int i = 0; i < nr; i++)
+        prepare(taken[i]);
+    transfer_run(vbd->worker);
     for (int i = 0; i < nr; i++)
         start(taken[i]);
     return (unsigned)nr;
+}
+
+unsigned vbd_take(struct vbd *vbd)
+{
+    unsigned taken = 0;
+
+    for (unsigned i = 0; i < vbd->nr_queues; i++)
+        taken += queue_take(&vbd->queues[(vbd->turn + i) % vbd->nr_queues]);
+    /* Where the budget was enough for one queue it is the next one's turn. */
+    vbd->turn += taken > 0;
+    return taken;
 }
 
 /* --- to the ring ----------------------------------------------------------------- */
@@ -296,8 +313,10 @@ static void answer(struct worker *worker, struct ring_request *r,
         back_ring_put(&queue->ring, r->io.id, r->io.operation, status);
         queue->has_answers = true;
         worker->stats.responses++;
+        queue->stats.responses++;
         count(worker, r, status, now_us);
     }
+    pool_free(&worker->pool, r->indirect, BLKIF_PAGE_BYTES);
     if (r->data) {
         pool_free(&worker->pool, r->data, range_bytes(r));
         worker->budget_used -= range_bytes(r);
@@ -316,25 +335,27 @@ static void push_answers(struct worker *worker)
                 continue;
             queue->has_answers = false;
             worker->stats.answer_batches++;
+            queue->stats.answer_batches++;
             if (back_ring_push(&queue->ring)) {
                 worker->stats.notifies_sent++;
+                queue->stats.notifies_sent++;
                 platform_event_notify(worker->platform, queue->port);
             }
         }
     }
 }
 
-/* Copies the data of at most TAKE_BATCH finished reads to their guests;
- * returns where the next batch starts. */
-static struct ring_request *copy_reads(struct worker *worker,
+/* Hands the data of at most TAKE_BATCH finished reads to their guests; returns
+ * where the next batch starts. */
+static struct ring_request *hand_over_reads(struct worker *worker,
                                        struct ring_request *first)
 {
     struct ring_request *r = first;
 
     for (unsigned n = 0; r && n < TAKE_BATCH; r = r->next, n++)
-        if (r->io.operation == BLKIF_OP_READ && !r->error)
-            batch_add(r, true);
-    batch_run(worker);
+        if (r->io.operation == BLKIF_OP_READ)
+            transfer_add_data(r, true);
+    transfer_run(worker);
     return r;
 }
 
@@ -349,7 +370,7 @@ void worker_answer(struct worker *worker)
     worker->completed_tail = &worker->completed;
     now_us = host_now_us();
     while (r) {
-        struct ring_request *end = copy_reads(worker, r);
+        struct ring_request *end = hand_over_reads(worker, r);
 
         while (r != end) {
             struct ring_request *next = r->next;

@@ -25,6 +25,7 @@ static void vbd_free(struct vbd *vbd)
 {
     for (unsigned i = 0; i < vbd->nr_queues; i++)
         queue_close(&vbd->queues[i]);
+    persistent_close(vbd->persistent);
     free(vbd);
 }
 
@@ -64,66 +65,123 @@ static int queue_open(struct queue *queue, uint32_t abi,
     return queue_make_requests(queue);
 }
 
-/* What this vbd may ask for; what the supervisor advertised. */
+/* What this vbd may ask for: what the supervisor advertised, also where the
+ * engine cannot do it any more (C14). */
 static struct blkif_limits limits_of(const struct worker *worker,
-                                     const struct message_connect *connect,
-                                     bool read_only)
+                                     const struct message_connect *connect)
 {
-    const struct engine_info *info = coherency_info(worker->disk);
-
     return (struct blkif_limits){
-        .nr_sectors = info->size_bytes / BLKIF_SECTOR_BYTES,
-        .sector_alignment = 1, /* sub-block writes are merged below (C13) */
-        .read_only = read_only,
+        .nr_sectors = coherency_info(worker->disk)->size_bytes /
+                      BLKIF_SECTOR_BYTES,
+        /* Sub-block writes are merged below (C13). */
+        .sector_alignment = connect->sector_bytes / BLKIF_SECTOR_BYTES,
+        .read_only = connect->read_only || worker->options->read_only,
         .has_barrier = true,
         .has_flush = true,
-        .has_discard = connect->has_discard && info->can_discard,
-        .has_secure = connect->has_secure && info->can_secure,
+        .has_discard = connect->has_discard,
+        .has_secure = connect->has_secure,
+        .max_indirect_segments = connect->max_indirect_segments,
     };
 }
 
-int vbd_connect(struct worker *worker, uint32_t number,
-                const struct message_connect *connect, char *reason,
-                unsigned reason_size)
+/* Our own supervisor asks; what it read of a guest it has judged, and what is
+ * wrong here is wrong with the two of us. A sentence, or NULL. */
+static const char *what_is_wrong(const struct worker *worker,
+                                 const struct message_connect *connect)
 {
-    struct vbd *vbd = calloc(1, sizeof *vbd);
-    bool read_only = connect->read_only || worker->options->read_only;
-    const char *what = "start";
-    int error = -ENOMEM;
+    if (connect->nr_queues < 1 || connect->nr_queues > BLKIF_MAX_QUEUES)
+        return "expected 1 to 4 queues";
+    if (connect->abi >= BLKIF_ABI_COUNT)
+        return "the layout of its ring is unknown";
+    for (uint32_t i = 0; i < connect->nr_queues; i++)
+        if (connect->queues[i].nr_pages < 1 ||
+            connect->queues[i].nr_pages > BLKIF_MAX_RING_PAGES)
+            return "expected rings of 1 to 16 pages";
+    if (connect->sector_bytes != 512 && connect->sector_bytes != 4096)
+        return "expected sectors of 512 or 4096 bytes";
+    if (coherency_info(worker->disk)->size_bytes % connect->sector_bytes)
+        return "the disk is not a multiple of 4096 bytes long; use sectors "
+               "of 512";
+    if (connect->max_indirect_segments > BLKIF_MAX_INDIRECT_SEGMENTS)
+        return "expected at most 256 segments in an indirect request";
+    if (connect->grants >= MESSAGE_GRANTS_COUNT)
+        return "the way to use its grants is unknown";
+    if (connect->max_persistent_grants > PERSISTENT_MAX_PAGES)
+        return "expected at most 65536 persistent grants";
+    return NULL;
+}
 
-    if (!vbd)
-        goto refuse;
-    vbd->worker = worker;
-    vbd->number = number;
-    vbd->domid = connect->domid;
-    vbd->limits = limits_of(worker, connect, read_only);
-    for (unsigned i = 0; i < connect->nr_queues; i++) {
+static int open_queues(struct vbd *vbd, const struct message_connect *connect,
+                       const char **what)
+{
+    int error = 0;
+
+    for (unsigned i = 0; !error && i < connect->nr_queues; i++) {
         struct queue *queue = &vbd->queues[vbd->nr_queues++];
 
         queue->vbd = vbd;
         error = queue_open(queue, connect->abi,
                            connect->queues[i].event_port,
                            connect->queues[i].grefs,
-                           connect->queues[i].nr_pages, &what);
-        if (error)
-            goto refuse;
+                           connect->queues[i].nr_pages, what);
     }
-    what = "become a client";
-    error = coherency_client_open(worker->disk, COHERENCY_CLIENT_RING,
-                                  read_only, &vbd->client);
+    return error;
+}
+
+/* vbd has what vbd_free() wants, whatever is returned. */
+static int vbd_open(struct vbd *vbd, const struct message_connect *connect,
+                    const char **what)
+{
+    struct worker *worker = vbd->worker;
+    int error = 0;
+
+    vbd->domid = connect->domid;
+    vbd->limits = limits_of(worker, connect);
+    vbd->grants = (enum message_grants)connect->grants;
+    *what = "make room for persistent grants";
+    if (vbd->grants == MESSAGE_GRANTS_PERSISTENT)
+        error = persistent_open(worker->platform, connect->domid,
+                                connect->max_persistent_grants,
+                                &vbd->persistent);
+    if (!error)
+        error = open_queues(vbd, connect, what);
     if (error)
-        goto refuse;
+        return error;
+    *what = "become a client";
+    return coherency_client_open(worker->disk, COHERENCY_CLIENT_RING,
+                                 vbd->limits.read_only, &vbd->client);
+}
+
+int vbd_connect(struct worker *worker, uint32_t number,
+                const struct message_connect *connect, char *reason,
+                unsigned reason_size)
+{
+    const char *what = what_is_wrong(worker, connect);
+    struct vbd *vbd;
+    int error;
+
+    if (what) {
+        snprintf(reason, reason_size, "cannot connect domain %u: %s",
+                 connect->domid, what);
+        return -EINVAL;
+    }
+    vbd = calloc(1, sizeof *vbd);
+    if (!vbd)
+        return -ENOMEM;
+    vbd->worker = worker;
+    vbd->number = number;
+    error = vbd_open(vbd, connect, &what);
+    if (error) {
+        snprintf(reason, reason_size, "cannot %s of domain %u: %s", what,
+                 connect->domid, strerror(-error));
+        vbd_free(vbd);
+        return error;
+    }
     vbd->next = worker->vbds;
     worker->vbds = vbd;
     worker->stats.vbds++;
     worker->wants_more = true; /* the ring may already hold requests */
     return 0;
-refuse:
-    snprintf(reason, reason_size, "cannot %s of domain %u: %s", what,
-             connect->domid, strerror(-error));
-    if (vbd)
-        vbd_free(vbd);
-    return error;
 }
 
 struct vbd *vbd_find(struct worker *worker, uint32_t number)
@@ -150,7 +208,14 @@ void vbd_disconnect(struct vbd *vbd, uint32_t tag)
 {
     vbd->is_closing = true;
     vbd->disconnect_tag = tag;
+    vbd_end_pause(vbd, -ESHUTDOWN);
     coherency_client_close(vbd->client, vbd_idle, vbd);
+}
+
+bool vbd_is_served(const struct vbd *vbd)
+{
+    return !vbd->is_broken && !vbd->is_closing &&
+           vbd->pause.state == PAUSE_NONE;
 }
 
 void vbd_finish_disconnects(struct worker *worker)
@@ -160,7 +225,7 @@ void vbd_finish_disconnects(struct worker *worker)
     while (*link) {
         struct vbd *vbd = *link;
 
-        if (!vbd->is_idle) {
+        if (!vbd->is_idle || disk_flush_is_running(&vbd->pause.flush)) {
             link = &vbd->next;
             continue;
         }
@@ -182,4 +247,49 @@ void vbd_break(struct vbd *vbd, const char *how)
                 "domain %u: %s; its ring is not served any more", vbd->domid,
                 how);
     worker_tell(vbd->worker, MESSAGE_BROKEN, vbd->number, -EPROTO, how);
+}
+
+uint32_t queue_in_flight(const struct queue *queue)
+{
+    return queue->ring.req_cons - queue->ring.rsp_prod;
+}
+
+bool vbd_trim_all(struct worker *worker)
+{
+    bool has_more = false;
+
+    for (struct vbd *vbd = worker->vbds; vbd; vbd = vbd->next)
+        if (vbd->persistent)
+            has_more |= persistent_trim(vbd->persistent);
+    return has_more;
+}
+
+void vbd_fill_stats(const struct vbd *vbd, struct message_vbd_stats *stats)
+{
+    struct persistent_stats persistent = { 0 };
+
+    if (vbd->persistent)
+        persistent = persistent_get_stats(vbd->persistent);
+    *stats = (struct message_vbd_stats){
+        .abi = vbd->queues[0].ring.abi,
+        .grants = vbd->grants,
+        .sector_bytes = vbd->limits.sector_alignment * BLKIF_SECTOR_BYTES,
+        .max_indirect_segments = vbd->limits.max_indirect_segments,
+        .nr_queues = vbd->nr_queues,
+        .has_discard = vbd->limits.has_discard,
+        .has_secure = vbd->limits.has_secure,
+        .is_write_through = coherency_client_is_write_through(vbd->client),
+        .is_paused = vbd->pause.state != PAUSE_NONE,
+        .persistent_grants = persistent.pages,
+        .max_persistent_grants = persistent.max_pages,
+        .persistent_hits = persistent.hits,
+        .persistent_misses = persistent.misses,
+        .persistent_evictions = persistent.evictions,
+    };
+    for (unsigned i = 0; i < vbd->nr_queues; i++) {
+        stats->queues[i] = vbd->queues[i].stats;
+        stats->queues[i].nr_pages = vbd->queues[i].nr_pages;
+        stats->queues[i].slots = vbd->queues[i].ring.slots;
+        stats->queues[i].in_flight = queue_in_flight(&vbd->queues[i]);
+    }
 }

@@ -4,6 +4,8 @@
 #ifndef VBDD_DISK_VBD_H
 #define VBDD_DISK_VBD_H
 
+#include "backend/disk/flush.h"
+#include "backend/disk/persistent.h"
 #include "backend/disk/worker.h"
 #include "common/blkif/ring.h"
 #include "common/blkif/validate.h"
@@ -15,6 +17,8 @@ struct ring_request {
     struct queue *queue;
     struct ring_request *next; /* in the free list or the completed list */
     void *data;                /* pool buffer or NULL; io.nr_sectors */
+    struct blkif_wire_segment *indirect; /* pool page or NULL: the private
+                                            copy of the descriptors */
     uint64_t taken_us;
     int error;                 /* the outcome, once done */
     bool is_refused;           /* error was decided before the flush that C8
@@ -29,6 +33,24 @@ struct queue {
     uint32_t port;             /* local */
     struct ring_request *requests, *free_requests; /* ring.slots of them */
     bool has_answers;          /* put, not yet pushed */
+    struct message_queue_stats stats; /* what is counted; the rest on demand */
+};
+
+enum pause_state {
+    PAUSE_NONE,     /* the vbd is served */
+    PAUSE_DRAINING, /* nothing more is taken; what was taken ends */
+    PAUSE_FLUSHING,
+    PAUSE_DONE,     /* with outcome */
+};
+
+enum { PAUSE_ASKERS = 4 };
+
+struct pause {
+    enum pause_state state;
+    int outcome;
+    struct disk_flush flush;
+    uint32_t tags[PAUSE_ASKERS]; /* of those who wait for the outcome */
+    unsigned nr_tags;
 };
 
 struct vbd {
@@ -38,6 +60,10 @@ struct vbd {
     uint32_t domid;
     struct coherency_client *client;
     struct blkif_limits limits;
+    enum message_grants grants;
+    struct persistent *persistent; /* NULL unless grants says so */
+    struct pause pause;
+    unsigned turn;             /* the queue that is looked at first */
     unsigned nr_queues;
     struct queue queues[BLKIF_MAX_QUEUES];
     bool is_broken;            /* the ring lied: nothing more is taken */
@@ -54,19 +80,45 @@ struct vbd *vbd_find(struct worker *worker, uint32_t number);
 /* Takes nothing more; when what runs has ended, gives everything back and
  * answers the supervisor with tag. */
 void vbd_disconnect(struct vbd *vbd, uint32_t tag);
+/* True while the ring is served: neither broken, nor closing, nor paused. */
+bool vbd_is_served(const struct vbd *vbd);
 /* Frees the vbds whose disconnect has come to its end. */
 void vbd_finish_disconnects(struct worker *worker);
 /* The front end broke the protocol: nothing more is taken from it. */
 void vbd_break(struct vbd *vbd, const char *how);
+/* What is not answered yet of what was taken from the queue. */
+uint32_t queue_in_flight(const struct queue *queue);
+void vbd_fill_stats(const struct vbd *vbd, struct message_vbd_stats *stats);
+/* Gives back pages that are kept mapped and have been idle since the last
+ * call; true while any vbd has such pages. */
+bool vbd_trim_all(struct worker *worker);
+
+/* pause.c: message.h says what they are for. A pause is answered with its tag
+ * when its outcome is known; returns -errno if it will not be. */
+int vbd_pause(struct vbd *vbd, uint32_t tag);
+void vbd_resume(struct vbd *vbd);
+/* Goes on with the pauses whose vbd is drained by now. */
+void vbd_continue_pauses(struct worker *worker);
+/* For whoever ends it: those who wait for its outcome are told error. */
+void vbd_end_pause(struct vbd *vbd, int error);
 
 /* ringio.c */
 
-/* How many requests may be taken without going over the budget, whatever they
- * ask for. */
-unsigned worker_affordable(const struct worker *worker);
+/* The segments that r is executed with: ours, never the guest's. */
+static inline const struct blkif_wire_segment *
+ring_request_segments(const struct ring_request *r)
+{
+    return r->indirect ? r->indirect : r->io.segments;
+}
 
-/* Takes and starts at most a bounded number of requests; returns how many. */
-unsigned queue_take(struct queue *queue);
+/* How many requests of the vbd may be taken without going over the budget,
+ * whatever they ask for. */
+unsigned vbd_affordable(const struct vbd *vbd);
+/* True when it has requests and may not take one, for want of budget. */
+bool vbd_waits_for_budget(const struct vbd *vbd);
+/* Takes and starts at most a bounded number of requests of each of its
+ * queues; returns how many. */
+unsigned vbd_take(struct vbd *vbd);
 /* Answers everything in worker->completed: one grant copy, one push and at
  * most one notify per queue. */
 void worker_answer(struct worker *worker);

@@ -11,6 +11,7 @@
 
 #include "backend/coherency/coherency.h"
 #include "backend/control/message.h"
+#include "backend/disk/flush.h"
 #include "backend/disk/pool.h"
 #include "backend/disk/target.h"
 #include "backend/engine/engine.h"
@@ -59,10 +60,10 @@ struct worker {
     unsigned outstanding; /* ring requests taken and not yet answered */
     uint64_t budget_used; /* bytes */
 
-    struct coherency_client *detach_client; /* flushes the disk at detach */
-    struct coherency_request detach_flush;
+    struct disk_flush detach_flush;
     uint32_t detach_tag;
     int detach_error;
+    bool is_detaching;
     bool detach_is_idle; /* worker_finish_detach() has work to do */
 
     struct message_stats stats; /* what is counted here; the rest on demand */

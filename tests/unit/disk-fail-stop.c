@@ -51,7 +51,7 @@ static void open_sides(const char *engine, const char *option,
     unlink(failing);
     put = 0;
     rig_open(&rig, engine, arguments);
-    rig.has_discard = true;
+    rig.wish.has_discard = true;
     for (unsigned i = 0; i < SIDES; i++) {
         rig_guest_open(&rig, &sides[i].guest, RIG_DOMID + i,
                        i ? BLKIF_ABI_X86_32 : BLKIF_ABI_NATIVE);
@@ -74,7 +74,7 @@ static unsigned ask_for(struct side *side, uint8_t operation, uint64_t sector,
         memset(rig_frame(&side->guest, frame), is_read ? 0xa5 : 'A' + (int)id,
                LOCAL_PAGE_BYTES);
     side->status[id] = 99;
-    front_ring_put(&side->guest.ring, &side->sent[id]);
+    front_ring_put(&side->guest.queues[0].ring, &side->sent[id]);
     put++;
     return id;
 }
@@ -83,7 +83,7 @@ static unsigned ask_for(struct side *side, uint8_t operation, uint64_t sector,
 static void collect(struct side *side)
 {
     struct blkif_wire_response responses[32];
-    int nr = front_ring_take(&side->guest.ring, responses, 32);
+    int nr = front_ring_take(&side->guest.queues[0].ring, responses, 32);
 
     CHECK(nr >= 0);
     for (int i = 0; i < nr; i++) {
@@ -145,7 +145,7 @@ static void disconnect_side(unsigned i, uint32_t number)
     struct blkif_wire_response response;
 
     CHECK_EQ(rig_disconnect(&rig, &side->guest, number), 0);
-    CHECK_EQ(front_ring_take(&side->guest.ring, &response, 1), 0);
+    CHECK_EQ(front_ring_take(&side->guest.queues[0].ring, &response, 1), 0);
     for (unsigned id = 0; id < side->nr_sent; id++)
         if (side->sent[id].operation != BLKIF_OP_DISCARD)
             rig_end_grants(&side->guest, &side->sent[id]);
@@ -318,15 +318,7 @@ static void check_start_stopped(void)
 /* Lines of the engine's log that contain what. */
 static unsigned occurrences(const char *what)
 {
-    FILE *file = fopen(journal, "r");
-    char line[256];
-    unsigned nr = 0;
-
-    REQUIRE(file);
-    while (fgets(line, sizeof line, file))
-        nr += strstr(line, what) != NULL;
-    fclose(file);
-    return nr;
+    return rig_occurrences(journal, what);
 }
 
 static void check_bad_data(void)

@@ -210,7 +210,7 @@ static unsigned run_round(struct rig_guest *guest, bool may_write,
     for (unsigned i = 0; i < SLOTS; i++) {
         make_entry(guest, i, may_write, edge, &entries[i]);
         entries[i].status = 99;
-        front_ring_put(&guest->ring, &entries[i].request);
+        front_ring_put(&guest->queues[0].ring, &entries[i].request);
     }
     rig_push(guest);
     CHECK_EQ(rig_wait(guest, responses, SLOTS, 30), SLOTS);

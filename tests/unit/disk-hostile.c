@@ -75,12 +75,12 @@ static void expect_broken(void)
 {
     unsigned right = 0;
 
-    local_event_notify(hostile.local, hostile.port);
+    local_event_notify(hostile.local, hostile.queues[0].port);
     CHECK(rig_is_told(&rig, MESSAGE_BROKEN));
     CHECK_EQ(rig.told.vbd, 1);
     for (unsigned i = 0; i < 20 && right == i; i++) {
         for (unsigned n = 0; n < 100; n++)
-            local_event_notify(hostile.local, hostile.port);
+            local_event_notify(hostile.local, hostile.queues[0].port);
         right += write_and_read(&neighbour, i);
     }
     CHECK_EQ(right, 20);
@@ -100,7 +100,7 @@ struct flood {
 static void flood_take(struct flood *flood)
 {
     struct blkif_wire_response responses[SLOTS];
-    int nr = front_ring_take(&flood->guest->ring, responses, SLOTS);
+    int nr = front_ring_take(&flood->guest->queues[0].ring, responses, SLOTS);
 
     for (int i = 0; i < nr; i++)
         flood->bad += responses[i].status != BLKIF_RSP_OKAY;
@@ -120,15 +120,15 @@ static void *flood_run(void *context)
     uint64_t end;
 
     while (!__atomic_load_n(&flood->stop, __ATOMIC_SEQ_CST)) {
-        while (front_ring_free(&guest->ring)) {
+        while (front_ring_free(&guest->queues[0].ring)) {
             r.operation = flood->put % 2 ? BLKIF_OP_READ : BLKIF_OP_WRITE;
             r.sector = flood->put * PAGES * 8 % (HALF - PAGES * 8);
             r.id = flood->put++;
-            front_ring_put(&guest->ring, &r);
+            front_ring_put(&guest->queues[0].ring, &r);
         }
-        front_ring_push(&guest->ring);
+        front_ring_push(&guest->queues[0].ring);
         for (unsigned i = 0; i < 20; i++)
-            local_event_notify(guest->local, guest->port);
+            local_event_notify(guest->local, guest->queues[0].port);
         flood_take(flood);
     }
     end = host_now_us() + 20000000;
@@ -361,17 +361,17 @@ static unsigned scribble_round(struct scribbler *s, uint64_t put)
     uint64_t end = host_now_us() + 20000000;
     unsigned whole;
 
-    hostile.ring.req_prod += SLOTS;
+    hostile.queues[0].ring.req_prod += SLOTS;
     rig_push(&hostile);
     while (rig_stats(&rig).responses + rig_stats(&rig).in_flight < put &&
            host_now_us() < end)
         ;
     scribble_pause(s, true); /* what is answered from now on, stays */
     while (__atomic_load_n(INDEX(&hostile, rsp_prod), __ATOMIC_ACQUIRE) !=
-               hostile.ring.req_prod && host_now_us() < end)
+               hostile.queues[0].ring.req_prod && host_now_us() < end)
         usleep(500);
-    CHECK_EQ(*INDEX(&hostile, rsp_prod), hostile.ring.req_prod);
-    hostile.ring.rsp_cons = hostile.ring.req_prod;
+    CHECK_EQ(*INDEX(&hostile, rsp_prod), hostile.queues[0].ring.req_prod);
+    hostile.queues[0].ring.rsp_cons = hostile.queues[0].ring.req_prod;
     whole = check_answers();
     scribble_pause(s, false);
     return whole;
@@ -432,7 +432,7 @@ static void check_backwards(void)
     open_both("delay:write=100ms/mem:size=1M", BLKIF_ABI_NATIVE);
     r = rig_request(&hostile, BLKIF_OP_WRITE, 0, 1, true);
     for (unsigned i = 0; i < 4; i++)
-        front_ring_put(&hostile.ring, &r);
+        front_ring_put(&hostile.queues[0].ring, &r);
     rig_push(&hostile);
     CHECK(rig_is_settled(&rig, 4, 4));
     __atomic_store_n(INDEX(&hostile, req_prod), 3, __ATOMIC_SEQ_CST);
@@ -454,14 +454,14 @@ static void check_response_producer(void)
     r = rig_request(&hostile, BLKIF_OP_READ, 0, 1, false);
     for (unsigned i = 0; i < 100; i++) {
         r.id = i;
-        front_ring_put(&hostile.ring, &r);
+        front_ring_put(&hostile.queues[0].ring, &r);
         __atomic_store_n(INDEX(&hostile, rsp_prod), lies[i % 10],
                          __ATOMIC_SEQ_CST);
-        front_ring_push(&hostile.ring);
-        local_event_notify(hostile.local, hostile.port);
+        front_ring_push(&hostile.queues[0].ring);
+        local_event_notify(hostile.local, hostile.queues[0].port);
         CHECK(rig_is_settled(&rig, i + 1, 0)); /* the event may not come */
         CHECK_EQ(*INDEX(&hostile, rsp_prod), i + 1);
-        CHECK_EQ(front_ring_take(&hostile.ring, &response, 1), 1);
+        CHECK_EQ(front_ring_take(&hostile.queues[0].ring, &response, 1), 1);
         CHECK_EQ(response.id, i);
         CHECK_EQ(response.status, BLKIF_RSP_OKAY);
     }
@@ -482,8 +482,8 @@ static void check_ring_as_data(void)
     CHECK_EQ(rig_do(&hostile, r), BLKIF_RSP_OKAY);
     rig_end_grants(&hostile, &r);
     r.operation = BLKIF_OP_READ;
-    r.segments[0].gref = hostile.ring_gref;
-    front_ring_put(&hostile.ring, &r);
+    r.segments[0].gref = hostile.queues[0].grefs[0];
+    front_ring_put(&hostile.queues[0].ring, &r);
     rig_push(&hostile);
     expect_broken();
     close_both();
@@ -505,7 +505,7 @@ static void check_revoked(void)
                                                  : BLKIF_OP_READ,
                                  i * 8, RIG_DATA_FRAME + i, 1, false);
         sent[i].id = i;
-        front_ring_put(&hostile.ring, &sent[i]);
+        front_ring_put(&hostile.queues[0].ring, &sent[i]);
     }
     rig_push(&hostile);
     CHECK(rig_is_settled(&rig, SLOTS, SLOTS));
@@ -513,7 +513,8 @@ static void check_revoked(void)
     for (unsigned i = 0; i < SLOTS; i++)
         if (i % 4 < 2)
             rig_end_grants(&hostile, &sent[i]);
-    CHECK_EQ(local_grant_end(hostile.local, hostile.ring_gref), -EBUSY);
+    CHECK_EQ(local_grant_end(hostile.local, hostile.queues[0].grefs[0]),
+             -EBUSY);
     CHECK_EQ(rig_wait(&hostile, responses, SLOTS, 10), SLOTS);
     for (unsigned n = 0; n < SLOTS; n++) {
         unsigned i = (unsigned)responses[n].id;
@@ -624,10 +625,10 @@ static void check_unconnected(void)
     rig_stats(&rig);
     before = rig_stats(&rig).events_taken;
     for (unsigned i = 0; i < 100000; i++)
-        local_event_notify(hostile.local, hostile.port);
+        local_event_notify(hostile.local, hostile.queues[0].port);
     CHECK_EQ(rig_stats(&rig).events_taken, before);
-    local_event_close(hostile.local, hostile.port);
-    CHECK_EQ(local_grant_end(hostile.local, hostile.ring_gref), 0);
+    local_event_close(hostile.local, hostile.queues[0].port);
+    CHECK_EQ(local_grant_end(hostile.local, hostile.queues[0].grefs[0]), 0);
     /* and neither is the worse for it */
     REQUIRE(rig_connect(&rig, &hostile, RIG_DOMID, 1) == 0);
     CHECK(write_and_read(&hostile, 3));

@@ -10,16 +10,11 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include <xen/io/blkif.h>
-
 #include "backend/control/message.h"
-#include "common/blkif/ring.h"
-#include "common/host/log.h"
 #include "common/host/packet.h"
 #include "common/host/socket.h"
-#include "common/local/local.h"
+#include "tests/unit/disk-guest.h"
 #include "tests/unit/local-server.h"
-#include "tests/unit/tap.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { RIG_IS_SANITIZED = 1 };
@@ -33,8 +28,7 @@ enum { RIG_IS_SANITIZED = 0 };
 enum { RIG_IS_SANITIZED = 0 };
 #endif
 
-enum { RIG_DOMID = 5, RIG_FRAMES = 512, RIG_RING_FRAME = LOCAL_GRANT_FRAMES,
-       RIG_DATA_FRAME = RIG_RING_FRAME + 1 };
+enum { RIG_DOMID = 5 };
 
 struct rig {
     struct local_server server;
@@ -44,22 +38,12 @@ struct rig {
     struct message told;  /* the last message of the worker's own accord */
     unsigned nr_told;
     uint32_t tag;
-    bool has_discard;     /* what later connects advertise */
+    struct message unasked_replies[4]; /* nobody has waited for them yet */
+    unsigned nr_unasked;
+    /* How later connects are made; their numbers are filled in. */
+    struct message_connect wish;
+    unsigned ring_pages;
 };
-
-/* One guest with one vbd, number 1. */
-struct rig_guest {
-    struct local *local;
-    char *memory;
-    struct front_ring ring;
-    uint32_t ring_gref, port;
-    enum blkif_abi abi;
-};
-
-static inline char *rig_frame(struct rig_guest *guest, unsigned frame)
-{
-    return guest->memory + (size_t)frame * LOCAL_PAGE_BYTES;
-}
 
 /* Starts `vbdd-disk --engine engine arguments...` (NULL at the end) on the
  * stand-in of rig->server. */
@@ -101,10 +85,14 @@ static inline void rig_start_worker(struct rig *rig, const char *engine,
     rig->ready = message.ready;
 }
 
+static const struct message_connect rig_plain_wish = {
+    .nr_queues = 1, .sector_bytes = BLKIF_SECTOR_BYTES };
+
 static inline void rig_open(struct rig *rig, const char *engine,
                             const char *const *arguments)
 {
-    *rig = (struct rig){ .control = -1 };
+    *rig = (struct rig){ .control = -1, .ring_pages = 1,
+                         .wish = rig_plain_wish };
     REQUIRE(local_server_start(&rig->server) == 0);
     rig_start_worker(rig, engine, arguments);
 }
@@ -114,24 +102,74 @@ static inline void rig_open_beside(struct rig *rig, const struct rig *first,
                                    const char *engine,
                                    const char *const *arguments)
 {
-    *rig = (struct rig){ .control = -1, .server = first->server };
+    *rig = (struct rig){ .control = -1, .server = first->server,
+                         .ring_pages = 1, .wish = rig_plain_wish };
     rig_start_worker(rig, engine, arguments);
 }
 
-/* Asks, and waits for the answer; what else comes is kept in rig->told. */
-static inline struct message rig_ask(struct rig *rig, struct message message)
+/* Asks; the tag to wait for. */
+static inline uint32_t rig_send(struct rig *rig, struct message message)
 {
-    uint32_t tag = message.tag = ++rig->tag;
-
+    message.tag = ++rig->tag;
     REQUIRE(packet_send(rig->control, &message, sizeof message, NULL, 0) == 0);
-    for (;;) {
-        REQUIRE(packet_receive(rig->control, &message, sizeof message, NULL, 0,
-                               NULL) == 0);
-        if (message.type == MESSAGE_REPLY && message.tag == tag)
-            return message;
+    return message.tag;
+}
+
+static inline bool rig_take_reply(struct rig *rig, uint32_t tag,
+                                  struct message *reply)
+{
+    for (unsigned i = 0; i < rig->nr_unasked; i++) {
+        if (rig->unasked_replies[i].tag != tag)
+            continue;
+        *reply = rig->unasked_replies[i];
+        rig->unasked_replies[i] = rig->unasked_replies[--rig->nr_unasked];
+        return true;
+    }
+    return false;
+}
+
+/* Receives one message and puts it where it belongs. */
+static inline void rig_receive(struct rig *rig)
+{
+    struct message message;
+
+    REQUIRE(packet_receive(rig->control, &message, sizeof message, NULL, 0,
+                           NULL) == 0);
+    if (message.type == MESSAGE_REPLY) {
+        REQUIRE(rig->nr_unasked < 4);
+        rig->unasked_replies[rig->nr_unasked++] = message;
+    } else {
         rig->told = message;
         rig->nr_told++;
     }
+}
+
+/* Waits for the answer; what else comes is kept. */
+static inline struct message rig_reply(struct rig *rig, uint32_t tag)
+{
+    struct message reply;
+
+    while (!rig_take_reply(rig, tag, &reply))
+        rig_receive(rig);
+    return reply;
+}
+
+/* True when the answer is there already. */
+static inline bool rig_has_reply(struct rig *rig, uint32_t tag)
+{
+    struct pollfd wait = { .fd = rig->control, .events = POLLIN };
+    bool has_reply = false;
+
+    while (poll(&wait, 1, 0) == 1)
+        rig_receive(rig);
+    for (unsigned i = 0; i < rig->nr_unasked; i++)
+        has_reply |= rig->unasked_replies[i].tag == tag;
+    return has_reply;
+}
+
+static inline struct message rig_ask(struct rig *rig, struct message message)
+{
+    return rig_reply(rig, rig_send(rig, message));
 }
 
 /* Waits for a message of this type that was not asked for. */
@@ -142,9 +180,7 @@ static inline bool rig_is_told(struct rig *rig, enum message_type type)
     while (rig->told.type != type) {
         if (poll(&wait, 1, 10000) != 1)
             return false;
-        REQUIRE(packet_receive(rig->control, &rig->told, sizeof rig->told,
-                               NULL, 0, NULL) == 0);
-        rig->nr_told++;
+        rig_receive(rig);
     }
     return true;
 }
@@ -211,30 +247,38 @@ static inline void rig_guest_close(struct rig_guest *guest)
     local_close(guest->local);
 }
 
-/* Makes a ring and has the worker connect it as vbd number. */
+/* Has the worker connect the rings of the guest as vbd number. */
+static inline struct message rig_connect_rings(struct rig *rig,
+                                               struct rig_guest *guest,
+                                               uint32_t domid, uint32_t number)
+{
+    struct message message = { .type = MESSAGE_CONNECT, .vbd = number };
+    struct message_connect *connect = &message.connect;
+
+    *connect = rig->wish;
+    connect->domid = domid;
+    connect->abi = guest->abi;
+    connect->nr_queues = guest->nr_queues;
+    for (unsigned n = 0; n < guest->nr_queues; n++) {
+        connect->queues[n].event_port = guest->queues[n].port;
+        connect->queues[n].nr_pages = guest->queues[n].nr_pages;
+        memcpy(connect->queues[n].grefs, guest->queues[n].grefs,
+               sizeof guest->queues[n].grefs);
+    }
+    return rig_ask(rig, message);
+}
+
+/* The same with new rings. */
 static inline int rig_connect(struct rig *rig, struct rig_guest *guest,
                               uint32_t domid, uint32_t number)
 {
-    struct message message = { .type = MESSAGE_CONNECT, .vbd = number };
-    int port = local_event_alloc_unbound(guest->local, 0);
-    int32_t gref = local_grant_access(guest->local, 0, RIG_RING_FRAME, false);
+    struct message reply;
 
-    REQUIRE(port > 0 && gref > 0);
-    memset(rig_frame(guest, RIG_RING_FRAME), 0, LOCAL_PAGE_BYTES);
-    front_ring_init(&guest->ring, rig_frame(guest, RIG_RING_FRAME), 1,
-                    guest->abi);
-    guest->port = (uint32_t)port;
-    guest->ring_gref = (uint32_t)gref;
-    message.connect = (struct message_connect){
-        .domid = domid, .abi = guest->abi, .nr_queues = 1,
-        .has_discard = rig->has_discard,
-        .sector_bytes = BLKIF_SECTOR_BYTES,
-        .queues = { { .event_port = guest->port, .nr_pages = 1,
-                      .grefs = { guest->ring_gref } } } };
-    message = rig_ask(rig, message);
-    if (message.error)
-        NOTE("connect: %s", message.text);
-    return message.error;
+    rig_make_rings(guest, rig->wish.nr_queues, rig->ring_pages);
+    reply = rig_connect_rings(rig, guest, domid, number);
+    if (reply.error)
+        NOTE("connect: %s", reply.text);
+    return reply.error;
 }
 
 /* 0 when the worker let go of everything of this vbd. */
@@ -242,92 +286,21 @@ static inline int rig_disconnect(struct rig *rig, struct rig_guest *guest,
                                  uint32_t number)
 {
     struct message message = { .type = MESSAGE_DISCONNECT, .vbd = number };
+    int error;
 
     message = rig_ask(rig, message);
-    local_event_close(guest->local, guest->port);
-    return message.error ? message.error
-                         : local_grant_end(guest->local, guest->ring_gref);
+    error = rig_end_rings(guest);
+    return message.error ? message.error : error;
 }
 
-static inline void rig_push(struct rig_guest *guest)
+static inline struct message_vbd_stats rig_vbd_stats(struct rig *rig,
+                                                     uint32_t number)
 {
-    if (front_ring_push(&guest->ring))
-        local_event_notify(guest->local, guest->port);
-}
+    struct message message = { .type = MESSAGE_VBD_STATS, .vbd = number };
 
-/* Waits for nr responses, at most about `seconds`; returns how many came. */
-static inline unsigned rig_wait(struct rig_guest *guest,
-                                struct blkif_wire_response *responses,
-                                unsigned nr, unsigned seconds)
-{
-    uint64_t end = host_now_us() + seconds * 1000000ull;
-    unsigned got = 0;
-
-    while (got < nr && host_now_us() < end) {
-        struct pollfd wait = { .fd = local_event_fd(guest->local),
-                               .events = POLLIN };
-        uint32_t ports[4];
-        int n = front_ring_take(&guest->ring, responses + got, nr - got);
-
-        if (n < 0)
-            return 0;
-        got += (unsigned)n;
-        if (got < nr && !front_ring_final_check(&guest->ring)) {
-            poll(&wait, 1, 200);
-            local_event_take(guest->local, ports, 4);
-        }
-    }
-    return got;
-}
-
-/* One request and its answer's status; 99 when there was none. */
-static inline int rig_do(struct rig_guest *guest,
-                         struct blkif_wire_request request)
-{
-    struct blkif_wire_response response = { .status = 99 };
-
-    front_ring_put(&guest->ring, &request);
-    rig_push(guest);
-    if (rig_wait(guest, &response, 1, 10) != 1)
-        return 99;
-    CHECK_EQ(response.id, request.id);
-    CHECK_EQ(response.operation, request.operation);
-    return response.status;
-}
-
-/* A request for whole pages: segment i is frame + i, granted as said. */
-static inline struct blkif_wire_request
-rig_request_at(struct rig_guest *guest, uint8_t operation, uint64_t sector,
-               unsigned frame, unsigned pages, bool read_only)
-{
-    struct blkif_wire_request request = {
-        .operation = operation, .nr_segments = (uint8_t)pages,
-        .sector = sector, .id = 0x1234567890abcdef ^ sector };
-
-    for (unsigned i = 0; i < pages; i++) {
-        int32_t gref = local_grant_access(guest->local, 0, frame + i,
-                                          read_only);
-        REQUIRE(gref > 0);
-        request.segments[i] = (struct blkif_wire_segment){
-            .gref = (uint32_t)gref, .last_sector = 7 };
-    }
-    return request;
-}
-
-/* The same with the first of the data frames. */
-static inline struct blkif_wire_request
-rig_request(struct rig_guest *guest, uint8_t operation, uint64_t sector,
-            unsigned pages, bool read_only)
-{
-    return rig_request_at(guest, operation, sector, RIG_DATA_FRAME, pages,
-                          read_only);
-}
-
-static inline void rig_end_grants(struct rig_guest *guest,
-                                  const struct blkif_wire_request *request)
-{
-    for (unsigned i = 0; i < request->nr_segments; i++)
-        CHECK_EQ(local_grant_end(guest->local, request->segments[i].gref), 0);
+    message = rig_ask(rig, message);
+    CHECK_EQ(message.error, 0);
+    return message.vbd_stats;
 }
 
 #endif

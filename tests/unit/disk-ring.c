@@ -10,24 +10,6 @@
 
 static const char *const no_arguments[] = { NULL };
 
-static void stamp(struct rig_guest *guest, unsigned pages, unsigned seed)
-{
-    for (unsigned i = 0; i < pages * LOCAL_PAGE_BYTES; i++)
-        rig_frame(guest, RIG_DATA_FRAME)[i] =
-            (char)(seed * 31 + i / 512 + i * 7);
-}
-
-static unsigned differences(struct rig_guest *guest, unsigned pages,
-                            unsigned seed)
-{
-    unsigned wrong = 0;
-
-    for (unsigned i = 0; i < pages * LOCAL_PAGE_BYTES; i++)
-        wrong += rig_frame(guest, RIG_DATA_FRAME)[i] !=
-                 (char)(seed * 31 + i / 512 + i * 7);
-    return wrong;
-}
-
 /* Every byte of the shared page that a response may not have set. */
 static unsigned padding_of_responses(struct rig_guest *guest)
 {
@@ -35,7 +17,7 @@ static unsigned padding_of_responses(struct rig_guest *guest)
                           64;
     unsigned wrong = 0;
 
-    for (uint32_t i = 0; i < guest->ring.rsp_cons && i < 32; i++) {
+    for (uint32_t i = 0; i < guest->queues[0].ring.rsp_cons && i < 32; i++) {
         unsigned stride = guest->abi == BLKIF_ABI_X86_32 ? 108 : 112;
         unsigned end = guest->abi == BLKIF_ABI_X86_32 ? 12 : 16;
 
@@ -57,14 +39,14 @@ static void move_data(enum blkif_abi abi)
     REQUIRE(rig_connect(&rig, &guest, RIG_DOMID, 1) == 0);
     for (unsigned pages = 1; pages <= 11; pages += 5) {
         write = rig_request(&guest, BLKIF_OP_WRITE, 8, pages, true);
-        stamp(&guest, pages, pages);
+        rig_stamp(&guest, pages, pages);
         CHECK_EQ(rig_do(&guest, write), BLKIF_RSP_OKAY);
         rig_end_grants(&guest, &write);
-        stamp(&guest, pages, 99);
+        rig_stamp(&guest, pages, 99);
         read = rig_request(&guest, BLKIF_OP_READ, 8, pages, false);
         CHECK_EQ(rig_do(&guest, read), BLKIF_RSP_OKAY);
         rig_end_grants(&guest, &read);
-        CHECK_EQ(differences(&guest, pages, pages), 0);
+        CHECK_EQ(rig_differences(&guest, pages, pages), 0);
     }
     CHECK_EQ(padding_of_responses(&guest), 0);
     CHECK_EQ(rig_disconnect(&rig, &guest, 1), 0);
@@ -89,28 +71,28 @@ static void check_exact(void)
     rig_guest_open(&rig, &guest, RIG_DOMID, BLKIF_ABI_NATIVE);
     REQUIRE(rig_connect(&rig, &guest, RIG_DOMID, 1) == 0);
     good = rig_request(&guest, BLKIF_OP_WRITE, 0, 4, true);
-    stamp(&guest, 4, 1);
+    rig_stamp(&guest, 4, 1);
     CHECK_EQ(rig_do(&guest, good), BLKIF_RSP_OKAY);
 
     /* one foreign grant among four: the whole request, and it alone */
     bad = good;
     bad.segments[2].gref = LOCAL_MAX_GRANTS + 7;
-    stamp(&guest, 4, 2);
+    rig_stamp(&guest, 4, 2);
     CHECK_EQ(rig_do(&guest, bad), BLKIF_RSP_ERROR);
     rig_end_grants(&guest, &good);
 
     /* a read into pages that were granted read-only writes nothing */
     bad = rig_request(&guest, BLKIF_OP_READ, 0, 4, true);
-    stamp(&guest, 4, 3);
+    rig_stamp(&guest, 4, 3);
     CHECK_EQ(rig_do(&guest, bad), BLKIF_RSP_ERROR);
-    CHECK_EQ(differences(&guest, 4, 3), 0);
+    CHECK_EQ(rig_differences(&guest, 4, 3), 0);
     rig_end_grants(&guest, &bad);
 
     /* part of a page: not a byte more is written than was asked for */
     good = rig_request(&guest, BLKIF_OP_READ, 0, 1, false);
     good.segments[0].first_sector = 2;
     good.segments[0].last_sector = 4;
-    stamp(&guest, 1, 4);
+    rig_stamp(&guest, 1, 4);
     CHECK_EQ(rig_do(&guest, good), BLKIF_RSP_OKAY);
     char *page = rig_frame(&guest, RIG_DATA_FRAME);
     unsigned wrong = 0;
@@ -192,7 +174,7 @@ static void check_producer_jump(void)
     REQUIRE(rig_connect(&rig, &neighbour, RIG_DOMID + 1, 2) == 0);
     shared = (volatile void *)rig_frame(&liar, RIG_RING_FRAME);
     shared->req_prod = 1000;
-    local_event_notify(liar.local, liar.port);
+    local_event_notify(liar.local, liar.queues[0].port);
     CHECK(rig_is_told(&rig, MESSAGE_BROKEN));
     CHECK_EQ(rig.told.vbd, 1);
     CHECK(strstr(rig.told.text, "ring") != NULL);
@@ -212,20 +194,6 @@ static void check_producer_jump(void)
     CHECK_EQ(rig_detach(&rig), 0);
 }
 
-/* How often TEXT stands in FILE. */
-static unsigned occurrences(const char *path, const char *text)
-{
-    char line[256];
-    unsigned n = 0;
-    FILE *file = fopen(path, "r");
-
-    while (file && fgets(line, sizeof line, file))
-        n += strstr(line, text) != NULL;
-    if (file)
-        fclose(file);
-    return n;
-}
-
 static void check_write_through(void)
 {
     static const uint8_t operations[] = { BLKIF_OP_FLUSH_DISKCACHE,
@@ -243,26 +211,26 @@ static void check_write_through(void)
         REQUIRE(rig_connect(&rig, &guest, RIG_DOMID, 1) == 0);
         r = rig_request(&guest, BLKIF_OP_WRITE, 0, 1, true);
         CHECK_EQ(rig_do(&guest, r), BLKIF_RSP_OKAY);
-        CHECK_EQ(occurrences(path, " FUA "), 0);
-        CHECK_EQ(occurrences(path, " FLUSH "), 0);
+        CHECK_EQ(rig_occurrences(path, " FUA "), 0);
+        CHECK_EQ(rig_occurrences(path, " FLUSH "), 0);
         /* a FLUSH or BARRIER that fails: a bad grant */
         r.operation = operations[i];
         r.segments[0].gref++;
         CHECK_EQ(rig_do(&guest, r), BLKIF_RSP_ERROR);
         r.segments[0].gref--;
         /* what had been acknowledged was made durable before the answer */
-        CHECK(occurrences(path, " FLUSH ") > 0);
+        CHECK(rig_occurrences(path, " FLUSH ") > 0);
         r.operation = BLKIF_OP_WRITE;
         CHECK_EQ(rig_do(&guest, r), BLKIF_RSP_OKAY);
-        CHECK(occurrences(path, " FUA ") > 0);
+        CHECK(rig_occurrences(path, " FUA ") > 0);
         rig_end_grants(&guest, &r);
         /* until the front end reconnects */
         CHECK_EQ(rig_disconnect(&rig, &guest, 1), 0);
-        unsigned before = occurrences(path, " FUA ");
+        unsigned before = rig_occurrences(path, " FUA ");
         CHECK_EQ(rig_connect(&rig, &guest, RIG_DOMID, 2), 0);
         r = rig_request(&guest, BLKIF_OP_WRITE, 0, 1, true);
         CHECK_EQ(rig_do(&guest, r), BLKIF_RSP_OKAY);
-        CHECK_EQ(occurrences(path, " FUA "), before);
+        CHECK_EQ(rig_occurrences(path, " FUA "), before);
         rig_end_grants(&guest, &r);
         CHECK_EQ(rig_disconnect(&rig, &guest, 2), 0);
         rig_guest_close(&guest);
@@ -285,7 +253,7 @@ static void check_disconnect_in_flight(void)
         r = rig_request(&guest, BLKIF_OP_WRITE, 0, 8, true);
         for (unsigned i = 0; i < 32; i++) {
             r.id = i; /* the same block: one runs, the others wait */
-            front_ring_put(&guest.ring, &r);
+            front_ring_put(&guest.queues[0].ring, &r);
         }
         rig_push(&guest);
         for (unsigned i = 0; i < 100 && rig_stats(&rig).in_flight < 32; i++)
@@ -322,7 +290,7 @@ static void check_budget(void)
     r = rig_request(&guest, BLKIF_OP_READ, 0, 11, false);
     for (unsigned i = 0; i < 32; i++) {
         r.id = i;
-        front_ring_put(&guest.ring, &r);
+        front_ring_put(&guest.queues[0].ring, &r);
     }
     rig_push(&guest);
     for (unsigned i = 0; i < 20; i++) {
@@ -362,10 +330,10 @@ static void check_turns(void)
     many = rig_request(&greedy, BLKIF_OP_READ, 0, 11, false);
     one = rig_request(&modest, BLKIF_OP_READ, 0, 11, false);
     for (unsigned i = 0; i < 32; i++)
-        front_ring_put(&greedy.ring, &many);
+        front_ring_put(&greedy.queues[0].ring, &many);
     rig_push(&greedy);
     CHECK_EQ(rig_do(&modest, one), BLKIF_RSP_OKAY);
-    before = front_ring_take(&greedy.ring, responses, 32);
+    before = front_ring_take(&greedy.queues[0].ring, responses, 32);
     NOTE("the greedy guest had %d of 32 answers before the other's", before);
     CHECK(before >= 0 && before <= 8);
     CHECK_EQ(rig_wait(&greedy, responses, 32 - (unsigned)before, 10),
@@ -387,11 +355,11 @@ static void check_discard(void)
         .operation = BLKIF_OP_DISCARD, .sector = 8, .nr_sectors = 16 };
 
     rig_open(&rig, "mem:size=1M", no_arguments);
-    rig.has_discard = true;
+    rig.wish.has_discard = true;
     rig_guest_open(&rig, &guest, RIG_DOMID, BLKIF_ABI_X86_32);
     REQUIRE(rig_connect(&rig, &guest, RIG_DOMID, 1) == 0);
     write = rig_request(&guest, BLKIF_OP_WRITE, 0, 4, true);
-    stamp(&guest, 4, 5);
+    rig_stamp(&guest, 4, 5);
     CHECK_EQ(rig_do(&guest, write), BLKIF_RSP_OKAY);
     rig_end_grants(&guest, &write);
     CHECK_EQ(rig_do(&guest, discard), BLKIF_RSP_OKAY);
@@ -399,9 +367,9 @@ static void check_discard(void)
     CHECK_EQ(rig_do(&guest, read), BLKIF_RSP_OKAY);
     rig_end_grants(&guest, &read);
     /* its neighbours stay; what it covered may be anything (C10) */
-    CHECK_EQ(differences(&guest, 1, 5), 0);
-    stamp(&guest, 3, 5);
-    CHECK_EQ(differences(&guest, 4, 5), 0);
+    CHECK_EQ(rig_differences(&guest, 1, 5), 0);
+    rig_stamp(&guest, 3, 5);
+    CHECK_EQ(rig_differences(&guest, 4, 5), 0);
     discard.nr_sectors = UINT64_MAX - 4;
     CHECK_EQ(rig_do(&guest, discard), BLKIF_RSP_ERROR);
     discard.nr_sectors = 0;
@@ -454,12 +422,12 @@ static void check_orphan(void)
     rig_guest_open(&rig, &guest, RIG_DOMID, BLKIF_ABI_NATIVE);
     REQUIRE(rig_connect(&rig, &guest, RIG_DOMID, 1) == 0);
     r = rig_request(&guest, BLKIF_OP_WRITE, 0, 1, true);
-    front_ring_put(&guest.ring, &r);
+    front_ring_put(&guest.queues[0].ring, &r);
     rig_push(&guest);
     close(rig.control);
     CHECK_EQ(waitpid(rig.worker, &status, 0), rig.worker);
     CHECK_EQ(status, 0);
-    CHECK_EQ(local_grant_end(guest.local, guest.ring_gref), 0);
+    CHECK_EQ(local_grant_end(guest.local, guest.queues[0].grefs[0]), 0);
     rig_end_grants(&guest, &r);
     rig_guest_close(&guest);
     CHECK_EQ(local_server_stop(&rig.server), 0);

@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: MIT
 # The worker.
 DISK_TESTS = disk-pool disk-target disk-ring disk-faults \
-	disk-fail-stop disk-hostile
+	disk-fail-stop disk-hostile disk-indirect
 check_PROGRAMS += $(DISK_TESTS)
 TESTS += $(DISK_TESTS)
 disk_pool_SOURCES = %D%/disk-pool.c backend/disk/pool.c
 disk_target_SOURCES = %D%/disk-target.c backend/disk/target.c
-disk_ring_SOURCES = %D%/disk-ring.c %D%/disk-rig.h
+disk_ring_SOURCES = %D%/disk-ring.c %D%/disk-rig.h %D%/disk-guest.h
 # messages are passed by value here; this runs on an ordinary stack
 disk_ring_CFLAGS = $(AM_CFLAGS) -Wframe-larger-than=65536
 disk_ring_LDADD = libblkif.a liblocal.a libhost.a
-disk_faults_SOURCES = %D%/disk-faults.c %D%/disk-rig.h
+disk_faults_SOURCES = %D%/disk-faults.c %D%/disk-rig.h %D%/disk-guest.h
 disk_faults_CFLAGS = $(disk_ring_CFLAGS)
 disk_faults_LDADD = $(disk_ring_LDADD)
-disk_fail_stop_SOURCES = %D%/disk-fail-stop.c %D%/disk-rig.h
+disk_fail_stop_SOURCES = %D%/disk-fail-stop.c %D%/disk-rig.h %D%/disk-guest.h
 disk_fail_stop_CFLAGS = $(disk_ring_CFLAGS)
 disk_fail_stop_LDADD = $(disk_ring_LDADD)
 EXTRA_disk_fail_stop_DEPENDENCIES = vbdd-disk vbdd-local
 EXTRA_disk_faults_DEPENDENCIES = vbdd-disk vbdd-local
 EXTRA_disk_ring_DEPENDENCIES = vbdd-disk vbdd-local
-disk_hostile_SOURCES = %D%/disk-hostile.c %D%/disk-rig.h
+disk_hostile_SOURCES = %D%/disk-hostile.c %D%/disk-rig.h %D%/disk-guest.h
 disk_hostile_CFLAGS = $(disk_ring_CFLAGS)
 disk_hostile_LDADD = $(disk_ring_LDADD) -lpthread
 EXTRA_disk_hostile_DEPENDENCIES = vbdd-disk vbdd-local
+disk_indirect_SOURCES = %D%/disk-indirect.c %D%/disk-rig.h %D%/disk-guest.h
+disk_indirect_CFLAGS = $(disk_ring_CFLAGS)
+disk_indirect_LDADD = $(disk_ring_LDADD)
+EXTRA_disk_indirect_DEPENDENCIES = vbdd-disk vbdd-local
