@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <ini.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,11 @@
 #include <string.h>
 
 #include "backend/supervisor/units.h"
+#include "common/blkif/limits.h"
+
+/* What a worker may be told to keep mapped: 256 MiB of guests' memory. Linux
+ * keeps 1056 pages of a device. */
+enum { MAX_PERSISTENT_GRANTS = 65536, DEFAULT_PERSISTENT_GRANTS = 1056 };
 
 /* --- options of a disk ---------------------------------------------------- */
 
@@ -75,6 +81,77 @@ static int set_user(struct disk_options *options, const char *value,
     return 0;
 }
 
+static int set_count(uint32_t *count, const char *value, uint32_t min,
+                     uint32_t max, char *reason, unsigned size)
+{
+    uint64_t parsed;
+
+    if (units_parse_count(value, &parsed) < 0 || parsed < min ||
+        parsed > max) {
+        snprintf(reason, size, "a number from %" PRIu32 " to %" PRIu32, min,
+                 max);
+        return -EINVAL;
+    }
+    *count = (uint32_t)parsed;
+    return 0;
+}
+
+static int set_queues(struct disk_options *options, const char *value,
+                      char *reason, unsigned size)
+{
+    return set_count(&options->vbd.max_queues, value, 1, BLKIF_MAX_QUEUES,
+                     reason, size);
+}
+
+static int set_ring_page_order(struct disk_options *options,
+                               const char *value, char *reason, unsigned size)
+{
+    return set_count(&options->vbd.max_ring_page_order, value, 0,
+                     BLKIF_MAX_RING_PAGE_ORDER, reason, size);
+}
+
+static int set_indirect_segments(struct disk_options *options,
+                                 const char *value, char *reason,
+                                 unsigned size)
+{
+    return set_count(&options->vbd.max_indirect_segments, value, 0,
+                     BLKIF_MAX_INDIRECT_SEGMENTS, reason, size);
+}
+
+static int set_grants(struct disk_options *options, const char *value,
+                      char *reason, unsigned size)
+{
+    static const char *const names[] = {
+        [MESSAGE_GRANTS_COPY] = "copy", [MESSAGE_GRANTS_MAP] = "map",
+        [MESSAGE_GRANTS_PERSISTENT] = "persistent",
+    };
+
+    for (unsigned i = 0; i < MESSAGE_GRANTS_COUNT; i++) {
+        if (strcmp(value, names[i]) != 0)
+            continue;
+        options->vbd.grants = (enum message_grants)i;
+        return 0;
+    }
+    return expect(reason, size, "copy, map or persistent");
+}
+
+static int set_persistent_grants(struct disk_options *options,
+                                 const char *value, char *reason,
+                                 unsigned size)
+{
+    return set_count(&options->vbd.max_persistent_grants, value, 1,
+                     MAX_PERSISTENT_GRANTS, reason, size);
+}
+
+static int set_sector_size(struct disk_options *options, const char *value,
+                           char *reason, unsigned size)
+{
+    if (strcmp(value, "512") != 0 && strcmp(value, "4096") != 0)
+        return expect(reason, size, "512 or 4096");
+    options->vbd.sector_bytes = value[0] == '5' ? 512 : 4096;
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*set)(struct disk_options *options, const char *value, char *reason,
@@ -82,7 +159,12 @@ static const struct {
 } disk_settings[] = {
     { "engine", set_engine },           { "buffered", set_buffered },
     { "flush-retry", set_flush_retry }, { "byte-budget", set_budget },
-    { "user", set_user },
+    { "user", set_user },               { "queues", set_queues },
+    { "ring-page-order", set_ring_page_order },
+    { "indirect-segments", set_indirect_segments },
+    { "grants", set_grants },
+    { "persistent-grants", set_persistent_grants },
+    { "sector-size", set_sector_size },
 };
 
 int config_set_option(struct disk_options *options, const char *name,
@@ -306,7 +388,15 @@ void config_init(struct config *config)
         .attach_timeout_us = 35 * 1000000,
         .detach_timeout_us = 35 * 1000000,
         .defaults = { .engine = "aio", .flush_retry_us = 30 * 1000000,
-                      .budget_bytes = 32 << 20 },
+                      .budget_bytes = 32 << 20,
+                      .vbd = {
+                          .max_queues = 1,
+                          .max_ring_page_order = BLKIF_MAX_RING_PAGE_ORDER,
+                          .max_indirect_segments = BLKIF_MAX_INDIRECT_SEGMENTS,
+                          .grants = MESSAGE_GRANTS_COPY,
+                          .max_persistent_grants = DEFAULT_PERSISTENT_GRANTS,
+                          .sector_bytes = BLKIF_SECTOR_BYTES,
+                      } },
     };
     strcpy(config->defaults.user, getpwnam("vbdd") ? "vbdd" : "nobody");
     TAILQ_INIT(&config->disks);

@@ -12,10 +12,20 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "backend/control/message.h"
 #include "common/host/log.h"
 
 enum { CONFIG_ENGINE_BYTES = 256, CONFIG_USER_BYTES = 33,
        CONFIG_REASON_BYTES = 512 };
+
+/* What a front end is offered, and how it is served. Decided at each
+ * connection: no other worker is needed for it. */
+struct vbd_options {
+    uint32_t max_queues, max_ring_page_order, max_indirect_segments;
+    enum message_grants grants;
+    uint32_t max_persistent_grants; /* pages kept mapped */
+    uint32_t sector_bytes;          /* 512 or 4096 */
+};
 
 /* How one disk is served. */
 struct disk_options {
@@ -24,6 +34,7 @@ struct disk_options {
     uint64_t flush_retry_us;          /* C8: T; UNITS_FOREVER_US */
     uint64_t budget_bytes;
     char user[CONFIG_USER_BYTES];     /* what the worker becomes */
+    struct vbd_options vbd;           /* of each vbd that does not say */
 };
 
 /* A [disk:PATH] section. */
@@ -55,6 +66,7 @@ const struct disk_options *config_find(const struct config *config,
  * what was expected in reason ("yes or no"). */
 int config_set_option(struct disk_options *options, const char *name,
                       const char *value, char *reason, unsigned reason_size);
+/* Do they ask for the same worker? */
 bool disk_options_are_equal(const struct disk_options *one,
                             const struct disk_options *other);
 

@@ -17,6 +17,7 @@
 enum { REASON_BYTES = 512, MAX_ARGUMENTS = 24, NUMBER_BYTES = 24 };
 
 static void start(struct disk *disk);
+static void end(struct disk *disk);
 
 const char *disk_state_text(const struct disk *disk)
 {
@@ -96,13 +97,34 @@ static void refuse_all(struct disk *disk, int error, const char *sentence)
     }
 }
 
+/* The disk serves: whoever waits for it is told, or why not to him. */
+static void admit_all(struct disk *disk)
+{
+    struct vbd *vbd, *next;
+    char reason[REASON_BYTES];
+
+    for (vbd = TAILQ_FIRST(&disk->vbds); vbd; vbd = next) {
+        next = TAILQ_NEXT(vbd, disk_link);
+        if (!features_fit(vbd, &vbd->options, &disk->ready, reason,
+                          sizeof reason)) {
+            log_error("disk %" PRIu32 ": %s", disk->number, reason);
+            remove_vbd(disk, vbd);
+            waiters_finish(&vbd->attaching, -EINVAL, reason);
+            continue;
+        }
+        waiters_finish(&vbd->attaching, 0, "");
+        vbd_set_dirty(vbd);
+    }
+    if (TAILQ_EMPTY(&disk->vbds))
+        end(disk);
+}
+
 /* --- what the worker says ------------------------------------------------- */
 
 static void on_ready(void *owner, const struct message *message)
 {
     struct disk *disk = owner;
     char reason[MESSAGE_TEXT_BYTES];
-    struct vbd *vbd;
 
     if (disk->state != DISK_STARTING)
         return; /* killed, but it said this before */
@@ -121,10 +143,7 @@ static void on_ready(void *owner, const struct message *message)
              " bytes, engine %s)", disk->number, disk->target.path,
              (int)worker_pid(disk->worker), disk->ready.size_bytes,
              disk->ready.engine);
-    TAILQ_FOREACH(vbd, &disk->vbds, disk_link) {
-        waiters_finish(&vbd->attaching, 0, "");
-        vbd_set_dirty(vbd);
-    }
+    admit_all(disk);
 }
 
 static void on_failed(void *owner, const struct message *message)
@@ -361,6 +380,12 @@ void disk_attach(struct vbd *vbd, const struct target *target,
         waiter->done(waiter, -EBUSY, reason);
         return;
     }
+    if (disk && disk->state == DISK_READY &&
+        !features_fit(vbd, &target->options.vbd, &disk->ready, reason,
+                      sizeof reason)) {
+        waiter->done(waiter, -EINVAL, reason);
+        return;
+    }
     if (!disk && !(disk = disk_new(supervisor, target))) {
         waiter->done(waiter, -ENOMEM, "out of memory");
         return;
@@ -373,6 +398,7 @@ void disk_attach(struct vbd *vbd, const struct target *target,
     vbd->disk = disk;
     vbd->is_writable = target->is_writable;
     vbd->is_shared = target->is_shared;
+    vbd->options = target->options.vbd;
     TAILQ_INSERT_TAIL(&disk->vbds, vbd, disk_link);
     if (disk->state == DISK_READY) {
         waiter->done(waiter, 0, "");

@@ -167,7 +167,7 @@ static int write_back(struct store *store, const struct operation *operation)
         { "script", SYSCONFDIR "/xen/scripts/" VBD_SCRIPT },
         { "dev", operation->vdev }, { "type", "phy" },
         { "mode", operation->mode }, { "device-type", "disk" },
-        { "discard-enable", "1" }, { "removable", "1" }, { "bootable", "1" },
+        { "discard-enable", "1" }, { "removable", "0" }, { "bootable", "1" },
         { "online", "1" }, { "state", "1" },
     };
     int error = store_make_dir(store, operation->back,

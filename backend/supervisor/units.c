@@ -34,6 +34,13 @@ static int parse(const char *text, const struct unit *units, unsigned nr,
     return -EINVAL;
 }
 
+int units_parse_count(const char *text, uint64_t *count)
+{
+    static const struct unit none = { "", 1 };
+
+    return parse(text, &none, 1, count);
+}
+
 int units_parse_duration(const char *text, uint64_t *us)
 {
     static const struct unit units[] = {

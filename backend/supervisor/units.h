@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Durations and sizes as people write them ("30s", "32M"). Pure. */
+ * Numbers, durations and sizes as people write them ("30s", "32M"). Pure. */
 #ifndef VBDD_SUPERVISOR_UNITS_H
 #define VBDD_SUPERVISOR_UNITS_H
 
@@ -11,6 +11,8 @@
 
 /* "500ms", "30s", "5min", "forever". 0 or -EINVAL. */
 int units_parse_duration(const char *text, uint64_t *us);
+/* "4": digits and nothing else. 0 or -EINVAL. */
+int units_parse_count(const char *text, uint64_t *count);
 /* "4096", "512K", "32M", "1G" (powers of 1024). 0 or -EINVAL. */
 int units_parse_bytes(const char *text, uint64_t *bytes);
 

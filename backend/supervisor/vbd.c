@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The state machine of one back-end node. Which step follows from which two
- * states is decided in common/blkif/xenbus.c; here the steps are carried out.
- *
- * The state node is ours, with one exception: the toolstack writes Closing
- * into it when it wants the device to go. So everything is written in a
- * transaction that first looks whether that has happened, and whether the
- * node is still there at all: a deleted tree must not grow again. */
+ * states is decided in common/blkif/xenbus.c; here the steps are carried out. */
 #include "backend/supervisor/vbd.h"
 
 #include <assert.h>
@@ -17,25 +12,17 @@
 
 #include "backend/supervisor/backend.h"
 #include "backend/supervisor/disk.h"
+#include "backend/supervisor/features.h"
 #include "backend/supervisor/front.h"
 #include "backend/supervisor/hotplug.h"
+#include "backend/supervisor/state.h"
 #include "backend/supervisor/text.h"
 #include "common/host/log.h"
 #include "common/host/vdev.h"
 
 /* A front end that skipped states takes two steps at once; no sequence of
  * states needs more than this. */
-enum { MAX_STEPS = 4, MAX_PAIRS = 12, INFO_READ_ONLY = 4 };
-
-struct pair {
-    const char *name, *value;
-};
-
-struct update {
-    struct vbd *vbd;
-    const struct pair *pairs;
-    unsigned nr;
-};
+enum { MAX_STEPS = 4 };
 
 /* What the toolstack's side of the node says. */
 struct back {
@@ -160,124 +147,6 @@ void vbd_check_domain(struct vbd *vbd)
     vbd_set_dirty(vbd);
 }
 
-/* --- writing -------------------------------------------------------------- */
-
-static int update_body(struct store *store, void *context)
-{
-    const struct update *update = context;
-    const struct vbd *vbd = update->vbd;
-    char state[STORE_VALUE_BYTES];
-    unsigned length;
-    int error = store_read_in(store, vbd->path, "state", state, sizeof state,
-                              &length);
-
-    enum xenbus_state now;
-
-    if (error)
-        return error;
-    now = xenbus_parse_state(state, length);
-    if (now == XENBUS_INITIALISING && vbd->state != XENBUS_INITIALISING &&
-        vbd->state != XENBUS_UNKNOWN)
-        return -ENOENT; /* another node by the same name: not ours to write */
-    if (now == XENBUS_CLOSING && vbd->state != XENBUS_CLOSING)
-        return -ESTALE;
-    for (unsigned i = 0; i < update->nr && !error; i++)
-        error = store_write(store, vbd->path, update->pairs[i].name,
-                            update->pairs[i].value);
-    return error;
-}
-
-/* Writes the pairs and then the state. When that was not possible the vbd is
- * as before, and will be evaluated again. */
-static int write_state(struct vbd *vbd, struct pair *pairs, unsigned nr,
-                       enum xenbus_state state)
-{
-    struct update update = { vbd, pairs, nr + 1 };
-    char text[8];
-    int error;
-
-    assert(xenbus_back_may_go(vbd->state, state) || vbd->state == state);
-    snprintf(text, sizeof text, "%d", (int)state);
-    pairs[nr] = (struct pair){ "state", text };
-    error = store_transact(vbd->supervisor->store, update_body, &update);
-    if (!error) {
-        log_debug("%s: %s -> %s (front end %s)", vbd->name,
-                  xenbus_state_text(vbd->state), xenbus_state_text(state),
-                  xenbus_state_text(vbd->front));
-        vbd->state = state;
-    } else if (error == -ENOENT || error == -ESTALE) {
-        vbd_set_dirty(vbd);
-    } else {
-        log_limited(&vbd->limit, LOG_LEVEL_ERROR,
-                    "%s: its state cannot be written: %s", vbd->name,
-                    strerror(-error));
-        backend_retry(vbd);
-    }
-    return error;
-}
-
-static int set_state(struct vbd *vbd, enum xenbus_state state)
-{
-    struct pair pairs[MAX_PAIRS];
-
-    return write_state(vbd, pairs, 0, state);
-}
-
-/* What the ring may carry: only what is served. */
-static int advertise(struct vbd *vbd)
-{
-    struct pair pairs[MAX_PAIRS] = {
-        { "feature-flush-cache", "1" }, { "feature-barrier", "1" },
-        { "error", NULL },
-    };
-    int error = write_state(vbd, pairs, 3, XENBUS_INIT_WAIT);
-
-    if (!error)
-        vbd->error[0] = '\0';
-    return error;
-}
-
-static bool may_discard(const struct vbd *vbd, const struct message_ready *of)
-{
-    char value[STORE_VALUE_BYTES];
-
-    if (!of->can_discard || !vbd->is_writable)
-        return false;
-    return store_read_in(vbd->supervisor->store, vbd->path, "discard-enable",
-                         value, sizeof value, NULL) < 0 ||
-           strcmp(value, "0") != 0;
-}
-
-/* Publishes the device and goes to Connected. */
-static int publish(struct vbd *vbd)
-{
-    const struct message_ready *ready = &vbd->disk->ready;
-    char sectors[24], sector[12], physical[12], granularity[12], alignment[12];
-    struct pair pairs[MAX_PAIRS] = {
-        { "sectors", sectors }, { "sector-size", sector },
-        { "physical-sector-size", physical },
-        { "info", vbd->is_writable ? "0" : "4" /* VDISK_READONLY */ },
-    };
-    unsigned nr = 4;
-
-    snprintf(sectors, sizeof sectors, "%" PRIu64,
-             ready->size_bytes / BLKIF_SECTOR_BYTES);
-    snprintf(sector, sizeof sector, "%" PRIu32, ready->sector_bytes);
-    snprintf(physical, sizeof physical, "%" PRIu32, ready->physical_bytes);
-    if (vbd->has_discard) {
-        snprintf(granularity, sizeof granularity, "%" PRIu32,
-                 ready->discard_granularity_bytes);
-        snprintf(alignment, sizeof alignment, "%" PRIu32,
-                 ready->discard_alignment_bytes);
-        pairs[nr++] = (struct pair){ "feature-discard", "1" };
-        pairs[nr++] = (struct pair){ "discard-granularity", granularity };
-        pairs[nr++] = (struct pair){ "discard-alignment", alignment };
-        if (ready->can_secure)
-            pairs[nr++] = (struct pair){ "discard-secure", "1" };
-    }
-    return write_state(vbd, pairs, nr, XENBUS_CONNECTED);
-}
-
 /* --- the ring ------------------------------------------------------------- */
 
 static void disconnected(void *context, const struct message *reply)
@@ -289,9 +158,9 @@ static void disconnected(void *context, const struct message *reply)
         log_warning("%s: its ring was given back with an error: %s",
                     vbd->name, reply->text);
     if (vbd->after_ring == XENBUS_INIT_WAIT)
-        advertise(vbd);
+        features_advertise(vbd);
     else if (vbd->state != XENBUS_CLOSED)
-        set_state(vbd, XENBUS_CLOSED);
+        state_set(vbd, XENBUS_CLOSED);
     vbd_set_dirty(vbd);
 }
 
@@ -313,16 +182,16 @@ static void disconnect(struct vbd *vbd, enum xenbus_state after)
  * serve this vbd: says so and closes it, and nothing else. */
 static void fail(struct vbd *vbd, const char *text)
 {
-    struct pair pairs[MAX_PAIRS] = { { "error", vbd->error } };
+    struct state_pair pairs[STATE_MAX_PAIRS] = { { "error", vbd->error } };
 
     snprintf(vbd->error, sizeof vbd->error, "%s", text);
     log_limited(&vbd->limit, LOG_LEVEL_WARNING, "%s: %s", vbd->name, text);
-    if (write_state(vbd, pairs, 1, XENBUS_CLOSING) < 0)
+    if (state_write(vbd, pairs, 1, XENBUS_CLOSING) < 0)
         return;
     if (vbd->ring == VBD_RING_CONNECTED)
         disconnect(vbd, XENBUS_CLOSED);
     else
-        set_state(vbd, XENBUS_CLOSED);
+        state_set(vbd, XENBUS_CLOSED);
 }
 
 static void connected(void *context, const struct message *reply)
@@ -331,7 +200,7 @@ static void connected(void *context, const struct message *reply)
 
     vbd->ring = reply && !reply->error ? VBD_RING_CONNECTED : VBD_RING_NONE;
     if (vbd->ring == VBD_RING_CONNECTED) {
-        if (publish(vbd) == 0)
+        if (features_publish(vbd) == 0)
             log_info("%s: connected to %s", vbd->name,
                      vbd->disk->target.path);
     } else if (reply) {
@@ -356,14 +225,9 @@ static void connect(struct vbd *vbd)
         return;
     request.connect.domid = vbd->domid;
     request.connect.read_only = !vbd->is_writable;
-    request.connect.sector_bytes = vbd->disk->ready.sector_bytes;
-    /* What is advertised is what is served: decided once, here. */
-    vbd->has_discard = may_discard(vbd, &vbd->disk->ready);
-    request.connect.has_discard = vbd->has_discard;
-    request.connect.has_secure = vbd->has_discard &&
-                                 vbd->disk->ready.can_secure;
+    features_settle(vbd, &request.connect);
     if (front_read_ring(vbd->supervisor->store, vbd->frontend,
-                        &request.connect, reason) < 0) {
+                        &vbd->offer.ring, &request.connect, reason) < 0) {
         fail(vbd, reason);
     } else if (worker_call(vbd->disk->worker, &request, connected, vbd) < 0) {
         backend_retry(vbd);
@@ -381,12 +245,12 @@ void vbd_broken(struct vbd *vbd, const char *text)
 void vbd_worker_lost(struct vbd *vbd)
 {
     assert(!is_waiting_for_worker(vbd));
-    struct pair pairs[MAX_PAIRS] = { { "error", vbd->error } };
+    struct state_pair pairs[STATE_MAX_PAIRS] = { { "error", vbd->error } };
 
     vbd->ring = VBD_RING_NONE;
     snprintf(vbd->error, sizeof vbd->error, "the worker of its disk has ended; "
              "detach and attach it again");
-    write_state(vbd, pairs, 1, vbd->state);
+    state_write(vbd, pairs, 1, vbd->state);
     vbd_set_dirty(vbd);
 }
 
@@ -456,6 +320,23 @@ static bool is_ours(struct vbd *vbd)
     return !vbd->is_foreign;
 }
 
+static void cannot_read(struct vbd *vbd, int error)
+{
+    log_limited(&vbd->limit, LOG_LEVEL_ERROR,
+                "%s: its nodes cannot be read: %s", vbd->name,
+                strerror(-error));
+    backend_retry(vbd);
+}
+
+static bool recall(struct vbd *vbd)
+{
+    int error = features_recall(vbd);
+
+    if (error)
+        cannot_read(vbd, error);
+    return !error;
+}
+
 /* The front end's directory must be the front end's, or a slip of whoever
  * wrote the tree would have us believe one domain what is another's. */
 static bool take_frontend(struct vbd *vbd)
@@ -519,7 +400,7 @@ static void leave(struct vbd *vbd)
     }
     if (!vbd->is_gone && vbd->state != XENBUS_UNKNOWN &&
         vbd->state != XENBUS_CLOSED)
-        set_state(vbd, XENBUS_CLOSED);
+        state_set(vbd, XENBUS_CLOSED);
     if (vbd->disk)
         disk_detach(vbd);
     waiters_finish(&vbd->releasing, 0, "");
@@ -544,24 +425,24 @@ static bool step(struct vbd *vbd, bool is_online)
         }
         /* The toolstack closes what has never been opened. */
         return vbd->state == XENBUS_CLOSING && !is_online && !has_ring &&
-               set_state(vbd, XENBUS_CLOSED) == 0;
+               state_set(vbd, XENBUS_CLOSED) == 0;
     case XENBUS_BACK_ADVERTISE:
-        return advertise(vbd) == 0;
+        return features_advertise(vbd) == 0;
     case XENBUS_BACK_CONNECT:
         if (has_ring) /* only the writing failed */
-            return publish(vbd) == 0;
+            return features_publish(vbd) == 0;
         connect(vbd);
         return false;
     case XENBUS_BACK_CLOSE:
-        return set_state(vbd, XENBUS_CLOSING) == 0;
+        return state_set(vbd, XENBUS_CLOSING) == 0;
     case XENBUS_BACK_DISCONNECT:
         if (!has_ring)
-            return set_state(vbd, XENBUS_CLOSED) == 0;
+            return state_set(vbd, XENBUS_CLOSED) == 0;
         disconnect(vbd, XENBUS_CLOSED);
         return false;
     case XENBUS_BACK_RESTART:
         if (!has_ring)
-            return advertise(vbd) == 0;
+            return features_advertise(vbd) == 0;
         disconnect(vbd, XENBUS_INIT_WAIT);
         return false;
     }
@@ -583,15 +464,12 @@ void vbd_evaluate(struct vbd *vbd)
         return; /* the answer makes it dirty */
     error = read_back(vbd, &back);
     if (error && error != -ENOENT && !vbd->supervisor->is_stopping) {
-        log_limited(&vbd->limit, LOG_LEVEL_ERROR,
-                    "%s: its nodes cannot be read: %s", vbd->name,
-                    strerror(-error));
-        backend_retry(vbd);
+        cannot_read(vbd, error);
         return;
     }
     vbd->is_gone |= error == -ENOENT;
     if (!must_leave(vbd) && vbd->state == XENBUS_UNKNOWN) {
-        if (!is_ours(vbd) || !take_frontend(vbd))
+        if (!is_ours(vbd) || !recall(vbd) || !take_frontend(vbd))
             return;
         adopt(vbd, &back);
     } else if (back.state == XENBUS_CLOSING &&

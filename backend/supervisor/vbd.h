@@ -9,6 +9,7 @@
 #define VBDD_SUPERVISOR_VBD_H
 
 #include "backend/control/message.h"
+#include "backend/supervisor/features.h"
 #include "backend/supervisor/supervisor.h"
 #include "backend/supervisor/waiter.h"
 #include "common/blkif/xenbus.h"
@@ -45,13 +46,14 @@ struct vbd {
     enum xenbus_state front; /* as last seen */
     enum xenbus_state after_ring; /* where to go once the ring is given back */
     enum vbd_ring ring;
+    struct features offer;        /* what its front end was told */
 
     /* While attached to a disk (disk.h). */
     struct disk *disk;
     TAILQ_ENTRY(vbd) disk_link;
     bool is_writable;
     bool is_shared;            /* mode w! */
-    bool has_discard;          /* advertised at the last connect */
+    struct vbd_options options;
     struct waiters attaching;  /* told when the disk is ready, or is not */
     struct waiters releasing;  /* told when it is off its disk */
     struct waiters vanishing;  /* told when it is freed */

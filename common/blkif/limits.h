@@ -8,7 +8,8 @@ enum {
                                   (blkif.h, 2024: always 512) */
     BLKIF_PAGE_BYTES = 4096,
     BLKIF_SECTORS_PER_PAGE = BLKIF_PAGE_BYTES / BLKIF_SECTOR_BYTES,
-    BLKIF_MAX_RING_PAGES = 16, /* ring-page-order 4 */
+    BLKIF_MAX_RING_PAGE_ORDER = 4,
+    BLKIF_MAX_RING_PAGES = 1 << BLKIF_MAX_RING_PAGE_ORDER,
     BLKIF_MAX_QUEUES = 4,
     /* Of an indirect request; their descriptors fill half a page, so only the
        first of a request's eight indirect pages is ever looked at. Linux

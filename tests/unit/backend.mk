@@ -3,7 +3,7 @@
 # workers that move no data.
 supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-target %D%/host-vdev %D%/supervisor-states \
-	%D%/supervisor-disks %D%/supervisor-control
+	%D%/supervisor-features %D%/supervisor-disks %D%/supervisor-control
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -14,6 +14,10 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_states_SOURCES = %D%/supervisor-states.c $(supervisor_rig)
 %C%_supervisor_states_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_states_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_features_SOURCES = %D%/supervisor-features.c \
+	$(supervisor_rig)
+%C%_supervisor_features_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_features_LDADD = $(supervisor_rig_libs)
 %C%_supervisor_disks_SOURCES = %D%/supervisor-disks.c $(supervisor_rig)
 %C%_supervisor_disks_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_disks_LDADD = $(supervisor_rig_libs)

@@ -52,7 +52,14 @@ static void check_good(void)
         "  buffered = yes   \n"
         "[disk:/dev/vg/other]\n"
         "flush-retry = forever\n"
-        "user = root";
+        "user = root\n"
+        "[disk:/dev/vg/rings]\n"
+        "queues = 4\n"
+        "ring-page-order = 0\n"
+        "indirect-segments = 0\n"
+        "grants = persistent\n"
+        "persistent-grants = 65536\n"
+        "sector-size = 4096";
     const struct disk_options *options;
     struct config config;
 
@@ -70,6 +77,13 @@ static void check_good(void)
     CHECK_EQ(options->flush_retry_us, UNITS_FOREVER_US);
     CHECK_STR(options->user, "root");
     CHECK(!options->is_buffered);
+    options = config_find(&config, "/dev/vg/rings");
+    CHECK_EQ(options->vbd.max_queues, 4);
+    CHECK_EQ(options->vbd.max_ring_page_order, 0);
+    CHECK_EQ(options->vbd.max_indirect_segments, 0);
+    CHECK_EQ(options->vbd.grants, MESSAGE_GRANTS_PERSISTENT);
+    CHECK_EQ(options->vbd.max_persistent_grants, 65536);
+    CHECK_EQ(options->vbd.sector_bytes, 4096);
     options = config_find(&config, "/dev/vg/a");
     CHECK_STR(options->engine, "aio");
     CHECK_EQ(options->flush_retry_us, 500000);
@@ -84,6 +98,43 @@ static void check_empty(void)
     CHECK_EQ(config.defaults.flush_retry_us, 30000000);
     CHECK_EQ(config.defaults.budget_bytes, 32 << 20);
     CHECK(!config.defaults.is_buffered);
+    CHECK_EQ(config.defaults.vbd.max_queues, 1);
+    CHECK_EQ(config.defaults.vbd.max_ring_page_order, 4);
+    CHECK_EQ(config.defaults.vbd.max_indirect_segments, 256);
+    CHECK_EQ(config.defaults.vbd.grants, MESSAGE_GRANTS_COPY);
+    CHECK_EQ(config.defaults.vbd.max_persistent_grants, 1056);
+    CHECK_EQ(config.defaults.vbd.sector_bytes, 512);
+    config_free(&config);
+}
+
+/* What is decided at each connection asks for no other worker. */
+static void check_equal(void)
+{
+    static const struct {
+        const char *name, *value;
+        bool is_equal;
+    } rows[] = {
+        { "engine", "null", false }, { "buffered", "yes", false },
+        { "flush-retry", "1s", false }, { "byte-budget", "1M", false },
+        { "user", "root", false }, { "queues", "4", true },
+        { "ring-page-order", "1", true }, { "indirect-segments", "1", true },
+        { "grants", "map", true }, { "persistent-grants", "1", true },
+        { "sector-size", "4096", true },
+    };
+    char reason[CONFIG_REASON_BYTES];
+    struct config config;
+
+    config_init(&config);
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct disk_options options = config.defaults;
+
+        CHECK_EQ(config_set_option(&options, rows[i].name, rows[i].value,
+                                   reason, sizeof reason), 0);
+        CHECK(memcmp(&options, &config.defaults, sizeof options) != 0);
+        if (!CHECK_EQ(disk_options_are_equal(&options, &config.defaults),
+                      rows[i].is_equal))
+            NOTE("%s", rows[i].name);
+    }
     config_free(&config);
 }
 
@@ -111,6 +162,24 @@ static void check_bad_lines(void)
         { "[defaults]\nbyte-budget = 32 M\n", ":2: byte-budget = '32 M'" },
         { "[defaults]\nuser = no-such-user\n",
           ":2: user = 'no-such-user': expected the name of a user" },
+        { "[defaults]\nqueues = 0\n",
+          ":2: queues = '0': expected a number from 1 to 4" },
+        { "[defaults]\nqueues = 5\n", ":2: queues = '5': expected a number" },
+        { "[defaults]\nqueues = -1\n", ":2: queues = '-1'" },
+        { "[defaults]\nqueues = 1K\n", ":2: queues = '1K'" },
+        { "[defaults]\nqueues = 4294967297\n", ":2: queues = '4294967297'" },
+        { "[defaults]\nring-page-order = 5\n",
+          ":2: ring-page-order = '5': expected a number from 0 to 4" },
+        { "[defaults]\nindirect-segments = 257\n",
+          ":2: indirect-segments = '257': expected a number from 0 to 256" },
+        { "[defaults]\ngrants = all\n",
+          ":2: grants = 'all': expected copy, map or persistent" },
+        { "[defaults]\npersistent-grants = 0\n",
+          ":2: persistent-grants = '0': expected a number from 1 to 65536" },
+        { "[defaults]\npersistent-grants = 65537\n",
+          ":2: persistent-grants = '65537'" },
+        { "[defaults]\nsector-size = 1024\n",
+          ":2: sector-size = '1024': expected 512 or 4096" },
         { "[defaults]\nlog-level = debug\n",
           ":2: section [defaults] has no setting 'log-level'" },
         { "[defaults]\nEngine = aio\n", "has no setting 'Engine'" },
@@ -209,6 +278,8 @@ int main(void)
     close(fd);
     TEST("a good file is read", check_good);
     TEST("an empty file leaves the defaults", check_empty);
+    TEST("what is decided at each connection asks for no other worker",
+         check_equal);
     TEST("a bad line is named with what was expected", check_bad_lines);
     TEST("every bad line is named, not only the first", check_all_named);
     TEST("a long path is not mistaken for another", check_long);

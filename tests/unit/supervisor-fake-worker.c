@@ -20,6 +20,10 @@
  *   liar         READY with a size that cannot be
  *   other-target READY with a target that was not asked for
  *   stray        an answer that nobody asked for follows READY
+ *   fickle       can discard, also securely, until TARGET.go exists
+ *   odd-size     its size is a multiple of 512 only
+ *   small        its blocks are of 512 bytes
+ *   big-sectors  cannot have sectors below 4096 bytes
  *   mute         answers nothing but DETACH */
 #include <errno.h>
 #include <getopt.h>
@@ -53,12 +57,17 @@ static bool is_mode(const char *mode)
            (worker.engine[length] == '\0' || worker.engine[length] == ':');
 }
 
-static void await_go(void)
+static bool may_go(void)
 {
     char path[512];
 
     snprintf(path, sizeof path, "%s.go", worker.target);
-    while (access(path, F_OK) < 0)
+    return access(path, F_OK) == 0;
+}
+
+static void await_go(void)
+{
+    while (!may_go())
         usleep(2000);
 }
 
@@ -96,6 +105,14 @@ static void say_ready(void)
         strcpy(message.ready.claim, "file-1-1");
     if (is_mode("liar"))
         message.ready.size_bytes = 513;
+    if (is_mode("odd-size"))
+        message.ready.size_bytes += 512;
+    if (is_mode("small"))
+        message.ready.physical_bytes = 512;
+    if (is_mode("big-sectors"))
+        message.ready.sector_bytes = 4096;
+    if (is_mode("fickle"))
+        message.ready.can_discard = message.ready.can_secure = !may_go();
     snprintf(message.ready.engine, sizeof message.ready.engine, "%s",
              worker.engine);
     say(&message, MESSAGE_READY, "");
@@ -123,9 +140,14 @@ static void take_connect(struct message *message)
 
     note("CONNECT domid=%" PRIu32 " gref=%" PRIu32 " port=%" PRIu32
          " abi=%" PRIu32 " read_only=%" PRIu32 " queues=%" PRIu32
-         " pages=%" PRIu32 "\n", connect.domid, connect.queues[0].grefs[0],
+         " pages=%" PRIu32 " sector=%" PRIu32 " indirect=%" PRIu32
+         " grants=%" PRIu32 " kept=%" PRIu32 " discard=%" PRIu32
+         " secure=%" PRIu32 "\n", connect.domid, connect.queues[0].grefs[0],
          connect.queues[0].event_port, connect.abi, connect.read_only,
-         connect.nr_queues, connect.queues[0].nr_pages);
+         connect.nr_queues, connect.queues[0].nr_pages, connect.sector_bytes,
+         connect.max_indirect_segments, connect.grants,
+         connect.max_persistent_grants, connect.has_discard,
+         connect.has_secure);
     if (is_mode("die-connect"))
         kill(getpid(), SIGTERM);
     if (is_mode("wait-connect"))

@@ -29,8 +29,6 @@ static void check_init_wait_first(void)
     CHECK(rig_back_is(&device, "2"));
     CHECK(rig_await(device.back, "feature-flush-cache", "1"));
     CHECK(rig_await(device.back, "feature-barrier", "1"));
-    CHECK(!rig_exists(device.back, "feature-persistent"));
-    CHECK(!rig_exists(device.back, "max-ring-page-order"));
     CHECK(!rig_exists(device.back, "sectors"));
     rig_publish(&device, "3"); /* before there is a disk to connect to */
     CHECK(rig_await_disk_state(device.target, "starting"));
@@ -59,7 +57,7 @@ static void check_published(void)
     CHECK(rig_await(device.back, "info", "0"));
     CHECK(rig_await(device.back, "feature-discard", "1"));
     CHECK(rig_await(device.back, "discard-granularity", "4096"));
-    CHECK(!rig_exists(device.back, "discard-secure"));
+    CHECK(rig_await(device.back, "discard-secure", "0"));
     CHECK(rig_count_text(device.log, "CONNECT domid=5 gref=8 port=3 abi=2 "
                                      "read_only=0 queues=1 pages=1") == 1);
     CHECK(rig_detach(&device));
@@ -320,20 +318,28 @@ static const struct {
     { "protocol", "arm-abi", "protocol is 'arm-abi'" },
     { "protocol", "x86_64-abi ", "protocol is 'x86_64-abi '" },
     { "protocol", "X86_64-ABI", "protocol is 'X86_64-ABI'" },
-    { "ring-page-order", "1", "ring-page-order is '1'" },
+    { "ring-page-order", "5", "ring-page-order is '5'" },
     { "ring-page-order", "-0", "ring-page-order is '-0'" },
     { "ring-page-order", "nonsense", "ring-page-order is 'nonsense'" },
+    { "ring-page-order", "4", "ring-ref0 is missing" },
+    { "num-ring-pages", "3", "num-ring-pages is '3'" },
+    { "multi-queue-num-queues", "2", "expected 1, all that was offered" },
 };
 
 static void set_garbage(const struct rig_device *device, unsigned row)
 {
+    static const char *const optional[] = {
+        "ring-page-order", "num-ring-pages", "multi-queue-num-queues",
+    };
     char path[160];
 
     rig_write(device->front, "ring-ref", "8");
     rig_write(device->front, "event-channel", "3");
     rig_write(device->front, "protocol", "x86_64-abi");
-    snprintf(path, sizeof path, "%s/ring-page-order", device->front);
-    rig_remove(path);
+    for (unsigned i = 0; i < sizeof optional / sizeof *optional; i++) {
+        snprintf(path, sizeof path, "%s/%s", device->front, optional[i]);
+        rig_remove(path);
+    }
     snprintf(path, sizeof path, "%s/%s", device->front, garbage[row].name);
     if (garbage[row].value)
         rig_write(device->front, garbage[row].name, garbage[row].value);
