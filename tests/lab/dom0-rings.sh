@@ -9,7 +9,7 @@ vbdd --foreground >/tmp/vbdd.log 2>&1 &
 vbdd=$!
 for i in $(seq 50); do vbdctl ping >/dev/null 2>&1 && break; sleep 0.1; done
 mkdir -p $images
-mount -t ext4 /dev/vda $images
+mount -t ext4 /dev/vda $images || exit 1
 
 line() { # DEVICE OPTIONS
   echo "vdev=$1,format=raw,access=rw,backendtype=phy,script=block-vbdd,target=$2$images/$1"
@@ -34,9 +34,10 @@ observe() { # DEVICE: from its attach until it is detached
   vbdctl features | sed "s/^/FEATURES: /"
   says "JOB: $device: done" || return
   trimmed=$(allocated "$device")
-  [ "$trimmed" -lt $((full - 8192)) ] &&
+  [ "$trimmed" -lt $((full - 6144)) ] &&
     echo "LAB: $device: fstrim took $((full - trimmed)) KiB off"
   xl block-detach guest "$device"
+  echo "LAB: $device: detached at $(cut -d' ' -f1 /proc/uptime) s"
   for i in $(seq 100); do
     vbdctl list | grep -q "$images/$device" || break
     sleep 0.1
@@ -47,7 +48,7 @@ observe() { # DEVICE: from its attach until it is detached
 }
 
 for device in xvda xvdb xvdc xvdd xvde; do
-  truncate -s 64M $images/$device
+  truncate -s 32M $images/$device
 done
 plain=queues=1,ring-page-order=0,indirect-segments=0,
 all=queues=2,ring-page-order=4,indirect-segments=256,
@@ -61,14 +62,14 @@ memory = 320
 vcpus = 2
 disk = ["$(line xvda $plain)"]
 END
-xl create /tmp/guest.cfg && echo "LAB: created"
+xl create /tmp/guest.cfg || exit 1
+tail -n +1 -F $console 2>/dev/null | sed 's/^/GUESTLOG: /' &
 observe xvda
 xl block-attach guest "$(line xvdb $all)" && observe xvdb
 xl block-attach guest "$(line xvdc ${all}grants=persistent,)" && observe xvdc
 xl block-attach guest "$(line xvdd ${all}grants=map,)" && observe xvdd
 xl block-attach guest "$(line xvde ${all}sector-size=4096,)" && observe xvde
 says 'GUEST: exit'
-sed 's/^/GUESTLOG: /' $console
 vbdctl stats
 xl destroy guest 2>/dev/null
 kill $vbdd

@@ -20,12 +20,12 @@ look() {
 }
 fill() { # large requests from two processes, so that both queues are used
   dd if=/tmp/data of=/dev/$1 bs=1M oflag=direct 2>/dev/null &
-  dd if=/tmp/data of=/dev/$1 bs=64k seek=512 oflag=direct 2>/dev/null
+  dd if=/tmp/data of=/dev/$1 bs=64k seek=256 oflag=direct 2>/dev/null
   wait
   sync
   echo 3 > /proc/sys/vm/drop_caches
-  dd if=/dev/$1 bs=1M count=16 2>/dev/null | cmp - /tmp/data &&
-    dd if=/dev/$1 bs=1M skip=32 count=16 2>/dev/null | cmp - /tmp/data &&
+  dd if=/dev/$1 bs=1M count=8 2>/dev/null | cmp - /tmp/data &&
+    dd if=/dev/$1 bs=1M skip=16 count=8 2>/dev/null | cmp - /tmp/data &&
     say "$1: data reads back"
   say "$1: full"
   sleep 2 # whoever watches looks at the target now
@@ -47,7 +47,7 @@ use() { # a file system, a file that stays, and one that goes
   say "$1: done"
 }
 mkdir -p /mnt
-dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null
+dd if=/dev/urandom of=/tmp/data bs=1M count=8 2>/dev/null
 for disk in xvda xvdb xvdc xvdd xvde; do
   wait_for $disk
   look $disk
