@@ -52,6 +52,11 @@ void coherency_timer(struct coherency *disk)
     disk_run(disk);
 }
 
+int coherency_resize(struct coherency *disk)
+{
+    return engine_resize(disk->engine);
+}
+
 const struct engine_info *coherency_info(const struct coherency *disk)
 {
     return &disk->engine->info;

@@ -36,12 +36,15 @@ enum coherency_op {
     COHERENCY_FLUSH,   /* empty: C5; with data: C6 without holding writes */
     COHERENCY_BARRIER, /* C6; with or without data */
     COHERENCY_DISCARD, /* C10 */
+    COHERENCY_ZERO,    /* C10: reads as zeros from then on */
 };
-enum { COHERENCY_OP_COUNT = 5 };
+enum { COHERENCY_OP_COUNT = 6 };
 
 enum {
-    COHERENCY_FUA = 1u << 0,    /* WRITE, DISCARD (C7) */
-    COHERENCY_SECURE = 1u << 1, /* DISCARD */
+    COHERENCY_FUA = 1u << 0,     /* WRITE, DISCARD, ZERO (C7) */
+    COHERENCY_SECURE = 1u << 1,  /* DISCARD; durable as with FUA */
+    COHERENCY_NO_HOLE = 1u << 2, /* ZERO: as ENGINE_NO_HOLE */
+    COHERENCY_FAST = 1u << 3,    /* ZERO: as ENGINE_FAST */
 };
 
 struct coherency_request {
@@ -51,12 +54,13 @@ struct coherency_request {
     uint64_t length_bytes; /* 0 only for FLUSH and BARRIER */
     void *data;            /* length_bytes; borrowed until done(); copied if it
                               is not aligned to the engine's memory_align.
-                              NULL for DISCARD and empty requests */
+                              NULL for DISCARD, ZERO and empty requests */
     /* error: 0; -EROFS (C9); -EINVAL (bad range; a secure discard that is not
      * whole blocks); -EOPNOTSUPP (discard or secure discard where there is
-     * none); -ENOMEM (no bounce buffer); -EIO and other -errno of the engine;
-     * -EIO in fail-stop; -ECANCELED when the client was closed before it was
-     * answered: then nothing may be said to the peer. */
+     * none; a ZERO that cannot be FAST); -ENOMEM (no bounce buffer); -EIO and
+     * other -errno of the engine; -EIO in fail-stop; -ECANCELED
+     * when the client was closed before it was answered: then nothing may be
+     * said to the peer. */
     void (*done)(struct coherency_request *request, int error);
     void *owner; /* the caller's */
     /* The layer's own; see request.h inside. */
@@ -96,7 +100,8 @@ enum coherency_client_kind {
 
 struct coherency_stats {
     uint64_t requests[COHERENCY_OP_COUNT], errors[COHERENCY_OP_COUNT];
-    uint64_t bytes_read, bytes_written, bytes_discarded; /* answered OK */
+    /* Answered OK: */
+    uint64_t bytes_read, bytes_written, bytes_discarded, bytes_zeroed;
     uint64_t waited;         /* requests that had to wait for a range */
     uint64_t merged;         /* read-modify-writes (C13) */
     uint64_t engine_flushes; /* started; flush requests may share one (C5) */
@@ -141,6 +146,10 @@ bool coherency_client_is_write_through(const struct coherency_client *client);
 /* The environment's timer has run out. */
 void coherency_timer(struct coherency *disk);
 
+/* Looks at the target's size again, see engine_resize(). What has grown is
+ * there for every client at once. */
+int coherency_resize(struct coherency *disk);
+
 const struct engine_info *coherency_info(const struct coherency *disk);
 void coherency_get_stats(const struct coherency *disk,
                          struct coherency_stats *stats);
@@ -163,6 +172,8 @@ enum coherency_bug {
     COHERENCY_BUG_EARLY_RELEASE,        /* C4 */
     COHERENCY_BUG_FLUSH_FAILURE_IGNORED, /* C8 */
     COHERENCY_BUG_PART_ERROR_LOST,      /* C15: what a completion means */
+    COHERENCY_BUG_ZERO_NO_MERGE,        /* C13 */
+    COHERENCY_BUG_ZERO_IS_DURABLE,      /* C7 */
     COHERENCY_BUG_COUNT
 };
 void coherency_set_bug(enum coherency_bug bug);

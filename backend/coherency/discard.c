@@ -5,8 +5,6 @@
 
 #include "backend/coherency/request.h"
 
-enum { DISCARD_PART_BYTES = 64 << 20 };
-
 /* Granules begin at start and then every `bytes`. */
 struct granule {
     uint64_t start_bytes, bytes;
@@ -69,11 +67,11 @@ void discard_start_part(struct request *request)
 {
     struct granule granule = discard_granule(request);
     uint64_t start_bytes = request->next_bytes;
-    uint64_t end_bytes = start_bytes + DISCARD_PART_BYTES;
+    uint64_t end_bytes = start_bytes + ENGINE_LONG_BYTES;
 
     if (end_bytes >= request->range.end_bytes)
         end_bytes = request->range.end_bytes;
-    else if (granule.bytes <= DISCARD_PART_BYTES)
+    else if (granule.bytes <= ENGINE_LONG_BYTES)
         end_bytes = granule_round_down(granule, end_bytes);
     part_submit(request, ENGINE_DISCARD, start_bytes, end_bytes - start_bytes,
               NULL);

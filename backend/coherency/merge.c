@@ -56,12 +56,11 @@ static enum io_phase bounce_first_phase(const struct request *request)
                                                  : PHASE_FIRST_BLOCK;
 }
 
-int bounce_open(struct request *request)
+int bounce_open(struct request *request, uint64_t most_bytes)
 {
     struct coherency *disk = request_disk(request);
     uint64_t range_bytes =
         request->range.end_bytes - request->range.start_bytes;
-    uint64_t most_bytes = part_max_bytes(request);
     size_t align = disk->engine->info.memory_align;
 
     if (align < sizeof(void *))
@@ -84,21 +83,24 @@ void bounce_close(struct request *request)
     request->bounce = NULL;
 }
 
-/* The caller's bytes of this part, into the buffer or out of it. */
+/* The caller's bytes of this part (those of a ZERO are zeros), into the buffer
+ * or out of it. */
 static void bounce_copy(struct request *request, const struct part *part,
                         bool is_write)
 {
     const struct coherency_request *public = request_public(request);
-    char *data =
-        (char *)public->data + (part->data_start_bytes - public->offset_bytes);
+    uint64_t data_offset = part->data_start_bytes - public->offset_bytes;
+    char *data = public->data;
     char *bounce =
         (char *)request->bounce + (part->data_start_bytes - part->start_bytes);
     size_t length = part->data_end_bytes - part->data_start_bytes;
 
-    if (is_write)
-        memcpy(bounce, data, length);
+    if (public->op == COHERENCY_ZERO)
+        memset(bounce, 0, length);
+    else if (is_write)
+        memcpy(bounce, data + data_offset, length);
     else
-        memcpy(data, bounce, length);
+        memcpy(data + data_offset, bounce, length);
 }
 
 /* Reads the next block that the write covers but half. Returns false when

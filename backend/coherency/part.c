@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What a request asks of the engine, one part after the other: at most
- * max_bytes each, none after the first that fails. */
+ * max_bytes each (a DISCARD or ZERO: 64 MiB), none after the first that
+ * fails. */
 #include <errno.h>
 
 #include "backend/coherency/request.h"
@@ -8,11 +9,15 @@
 int part_prepare(struct request *request)
 {
     const struct coherency_request *public = request_public(request);
-    uint64_t block_mask = request_disk(request)->engine->info.block_bytes - 1;
+    const struct engine_info *info = &request_disk(request)->engine->info;
+    uint64_t block_mask = info->block_bytes - 1;
     struct range *range = &request->range;
 
     if (public->op == COHERENCY_DISCARD)
         return discard_prepare(request);
+    if (public->op == COHERENCY_ZERO && public->flags & COHERENCY_FAST &&
+        !info->can_zero_fast)
+        return -EOPNOTSUPP;
     range->start_bytes = public->offset_bytes & ~block_mask;
     range->end_bytes =
         (public->offset_bytes + public->length_bytes + block_mask) &
@@ -27,17 +32,26 @@ uint64_t part_max_bytes(const struct request *request)
     return info->max_bytes & ~(info->block_bytes - 1);
 }
 
+/* Long ones let go of each part that is done (C4). */
+static bool request_is_long(const struct request *request)
+{
+    return request_op(request) == COHERENCY_DISCARD ||
+           request_op(request) == COHERENCY_ZERO;
+}
+
 /* Returns whether this was the last part. */
 static bool part_finish(struct request *request)
 {
     struct coherency *disk = request_disk(request);
 
-    if (request->bounce && !bounce_done(request))
+    /* Of a ZERO only the ends go through the buffer. */
+    if (request->bounce && request->io.op != ENGINE_ZERO &&
+        !bounce_done(request))
         return false;
     request->next_bytes += request->io.length_bytes;
     if (request->next_bytes == request->range.end_bytes)
         return true;
-    if (request_op(request) == COHERENCY_DISCARD)
+    if (request_is_long(request))
         range_shrink(&disk->ranges, &request->range, request->next_bytes,
                      &disk->ready);
     return false;
@@ -60,15 +74,23 @@ static void io_done(struct engine_request *io, int error)
     disk_run(disk);
 }
 
+static unsigned long_flags(unsigned flags)
+{
+    return (flags & COHERENCY_SECURE ? ENGINE_SECURE : 0) |
+           (flags & COHERENCY_NO_HOLE ? ENGINE_NO_HOLE : 0) |
+           (flags & COHERENCY_FAST ? ENGINE_FAST : 0);
+}
+
 void part_submit(struct request *request, enum engine_op op,
                uint64_t offset_bytes, uint64_t length_bytes, void *data)
 {
     struct engine *engine = request_disk(request)->engine;
     struct engine_request *io = &request->io;
-    bool is_written = op == ENGINE_WRITE || op == ENGINE_DISCARD;
 
     io->op = op;
-    io->flags = 0;
+    io->flags = op == ENGINE_DISCARD || op == ENGINE_ZERO
+                    ? long_flags(request_public(request)->flags)
+                    : 0;
     io->offset_bytes = offset_bytes;
     io->length_bytes = (uint32_t)length_bytes;
     io->data = data;
@@ -76,11 +98,8 @@ void part_submit(struct request *request, enum engine_op op,
     if (op == ENGINE_WRITE && engine->info.can_fua &&
         request_must_be_durable(request))
         io->flags = ENGINE_FUA;
-    else if (is_written)
+    else if (op != ENGINE_READ && !(BUG(ZERO_IS_DURABLE) && op == ENGINE_ZERO))
         request->is_volatile = true;
-    if (op == ENGINE_DISCARD &&
-        (request_public(request)->flags & COHERENCY_SECURE))
-        io->flags = ENGINE_SECURE;
     request->is_at_engine = true;
     engine_submit(engine, io);
 }
@@ -107,8 +126,10 @@ bool part_start(struct request *request)
         discard_start_part(request);
         return true;
     }
+    if (request_op(request) == COHERENCY_ZERO)
+        return zero_start_part(request);
     if (bounce_is_needed(request) && !request->bounce) {
-        error = bounce_open(request);
+        error = bounce_open(request, most_bytes);
         if (error) {
             request_fail(request, error);
             return false;

@@ -10,13 +10,16 @@ void request_wake(struct request *request)
     list_append(&request_disk(request)->ready, &request->place);
 }
 
+/* A secure discard has to be irrevocable when it is answered (blkif.h). */
 bool request_must_be_durable(const struct request *request)
 {
     if (request_is_flush(request))
         return !BUG(BARRIER_NOT_DURABLE);
     if (request->client->is_write_through && !BUG(NO_WRITE_THROUGH))
         return true;
-    return (request_public(request)->flags & COHERENCY_FUA) && !BUG(IGNORE_FUA);
+    if (BUG(IGNORE_FUA))
+        return false;
+    return request_public(request)->flags & (COHERENCY_FUA | COHERENCY_SECURE);
 }
 
 /* Between the I/O and the answer: C7, and C8 before a failing answer. */
@@ -72,6 +75,9 @@ static void request_count(const struct request *request)
         break;
     case COHERENCY_DISCARD:
         stats->bytes_discarded += public->length_bytes;
+        break;
+    case COHERENCY_ZERO:
+        stats->bytes_zeroed += public->length_bytes;
         break;
     }
 }

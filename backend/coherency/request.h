@@ -53,7 +53,7 @@ struct request {
 
     uint64_t next_bytes; /* on the disk: where the next part begins */
     enum io_phase phase;
-    void *bounce; /* part_bytes(), or NULL */
+    void *bounce; /* a buffer for one part, or NULL */
     struct engine_request io;
 };
 _Static_assert(sizeof(struct request) <=
@@ -66,7 +66,7 @@ struct coherency_client {
     enum coherency_client_kind kind;
     bool is_read_only, is_write_through, is_closing;
     struct list requests; /* all that are not done, in order of acceptance */
-    /* WRITE, DISCARD, BARRIER, FLUSH with data: until they are done. */
+    /* WRITE, DISCARD, ZERO, BARRIER, FLUSH with data: until they are done. */
     struct list writes;
     uint64_t gate_sequence; /* of the oldest BARRIER among them, or no_gate */
     void (*idle)(void *context);
@@ -163,9 +163,9 @@ void flush_open(struct coherency *disk);
 void flush_join(struct request *request);
 void flush_timer(struct coherency *disk);
 
-/* --- io.c, merge.c, discard.c: what goes to the engine --- */
-/* Where its blocks begin and end; sets request->range. Refuses a DISCARD that
- * the engine cannot do. Returns 0 or -errno. */
+/* --- part.c, merge.c, discard.c, zero.c: what goes to the engine --- */
+/* Where its blocks begin and end; sets request->range. Refuses a DISCARD or
+ * ZERO that the engine cannot do. Returns 0 or -errno. */
 int part_prepare(struct request *request);
 /* Starts the next part and returns true; false: it has failed. */
 bool part_start(struct request *request);
@@ -174,7 +174,8 @@ void part_submit(struct request *request, enum engine_op op,
 /* The most that one engine request may carry. */
 uint64_t part_max_bytes(const struct request *request);
 bool bounce_is_needed(const struct request *request);
-int bounce_open(struct request *request);
+/* A buffer for parts of at most most_bytes. 0 or -ENOMEM. */
+int bounce_open(struct request *request, uint64_t most_bytes);
 void bounce_close(struct request *request);
 void bounce_start(struct request *request, uint64_t length_bytes);
 /* An engine request of the bounced part has succeeded. Returns whether the
@@ -182,6 +183,8 @@ void bounce_start(struct request *request, uint64_t length_bytes);
 bool bounce_done(struct request *request);
 int discard_prepare(struct request *request);
 void discard_start_part(struct request *request);
+/* As part_start(). */
+bool zero_start_part(struct request *request);
 
 #ifdef COHERENCY_BUGS
 void request_answer_early(struct request *request);

@@ -152,6 +152,43 @@ static int connect_vbd(struct worker *worker, const struct message *message,
                        sizeof reply->text);
 }
 
+/* Every vbd may use what has grown at once; what it has asked for before was
+ * judged by the old size. */
+static int resize(struct worker *worker, struct message *reply)
+{
+    const struct engine_info *info = coherency_info(worker->disk);
+    int error = coherency_resize(worker->disk);
+
+    if (error == -EINVAL) {
+        snprintf(reply->text, sizeof reply->text,
+                 "the target has become smaller than the disk's %llu bytes, "
+                 "and a disk cannot shrink while it is attached; make the "
+                 "target as big again, or detach the disk first",
+                 (unsigned long long)info->size_bytes);
+    } else if (error == -EOPNOTSUPP) {
+        snprintf(reply->text, sizeof reply->text,
+                 "a disk of engine '%.100s' has the size that it was given "
+                 "and cannot be resized", worker->options->engine);
+    } else if (error) {
+        snprintf(reply->text, sizeof reply->text,
+                 "the target does not tell its size: %s", strerror(-error));
+    }
+    if (error)
+        return error;
+    for (struct vbd *vbd = worker->vbds; vbd; vbd = vbd->next)
+        vbd->limits.nr_sectors = info->size_bytes / BLKIF_SECTOR_BYTES;
+    fill_ready(worker, &reply->ready);
+    return 0;
+}
+
+static int set_log_level(uint32_t level)
+{
+    if (level > LOG_LEVEL_DEBUG)
+        return -EINVAL;
+    log_set_level((enum log_level)level);
+    return 0;
+}
+
 /* What is asked of one vbd that is there. As handle(). */
 static bool handle_vbd(struct worker *worker, const struct message *message,
                        struct message *reply)
@@ -203,6 +240,12 @@ static bool handle(struct worker *worker, const struct message *message,
     case MESSAGE_DETACH:
         reply->error = begin_detach(worker, message);
         return reply->error != 0;
+    case MESSAGE_RESIZE:
+        reply->error = resize(worker, reply);
+        return true;
+    case MESSAGE_LOG_LEVEL:
+        reply->error = set_log_level(message->log_level);
+        return true;
     default:
         reply->error = -EINVAL;
         return true;

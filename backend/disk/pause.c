@@ -55,7 +55,6 @@ int vbd_pause(struct vbd *vbd, uint32_t tag)
         tell_outcome(vbd, 0);
     } else if (pause->state == PAUSE_NONE || pause->state == PAUSE_DONE) {
         pause->state = PAUSE_DRAINING; /* after a failure, once more */
-        vbd->worker->wants_more = true;
     }
     return 0;
 }
@@ -70,7 +69,6 @@ void vbd_end_pause(struct vbd *vbd, int error)
 void vbd_resume(struct vbd *vbd)
 {
     vbd_end_pause(vbd, -ECANCELED);
-    vbd->worker->wants_more = true; /* the ring may hold requests */
 }
 
 /* In fail-stop a FLUSH or BARRIER is never answered (C8); there is no waiting

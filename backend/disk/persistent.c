@@ -35,7 +35,7 @@ static struct kept **bucket_of(struct persistent *table, uint32_t gref)
     return &table->buckets[gref & table->mask];
 }
 
-/* --- by last use ------------------------------------------------------------ */
+/* --- by last use ---------------------------------------------------------- */
 
 static void age_remove(struct persistent *table, struct kept *kept)
 {
@@ -51,7 +51,7 @@ static void age_append(struct persistent *table, struct kept *kept)
     table->newest = kept;
 }
 
-/* --- in and out ---------------------------------------------------------------- */
+/* --- in and out ----------------------------------------------------------- */
 
 static void put_out(struct persistent *table, struct kept *kept)
 {
@@ -125,7 +125,7 @@ void *persistent_page(struct persistent *table, uint32_t gref, uint64_t batch)
     return kept->page;
 }
 
-/* --- open, trim, close ------------------------------------------------------------- */
+/* --- open, trim, close ---------------------------------------------------- */
 
 int persistent_open(struct platform *platform, uint32_t domid,
                     uint32_t max_pages, struct persistent **out)

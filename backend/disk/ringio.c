@@ -33,7 +33,7 @@ static bool is_flush_kind(uint8_t operation)
            operation == BLKIF_OP_WRITE_BARRIER;
 }
 
-/* --- from the ring ------------------------------------------------------------- */
+/* --- from the ring -------------------------------------------------------- */
 
 static void complete(struct ring_request *r, int error)
 {
@@ -197,7 +197,9 @@ static void prepare(struct ring_request *r)
         transfer_add_data(r, false);
 }
 
-unsigned vbd_affordable(const struct vbd *vbd)
+/* How many requests of the vbd may be taken without going over the budget,
+ * whatever they ask for. */
+static unsigned affordable(const struct vbd *vbd)
 {
     const struct worker *worker = vbd->worker;
     uint64_t left = worker->options->budget_bytes - worker->budget_used;
@@ -218,7 +220,7 @@ bool vbd_waits_for_budget(const struct vbd *vbd)
 {
     bool has_requests = false;
 
-    if (!vbd_is_served(vbd) || vbd_affordable(vbd) > 0)
+    if (!vbd_is_served(vbd) || affordable(vbd) > 0)
         return false;
     for (unsigned i = 0; i < vbd->nr_queues; i++)
         has_requests |= back_ring_has_requests(&vbd->queues[i].ring);
@@ -235,7 +237,7 @@ static unsigned queue_take(struct queue *queue)
 
     if (!vbd_is_served(vbd))
         return 0;
-    nr = back_ring_take(&queue->ring, wire, vbd_affordable(vbd));
+    nr = back_ring_take(&queue->ring, wire, affordable(vbd));
     if (nr < 0)
         vbd_break(vbd, "request producer index is further ahead than "
                        "the ring is long");
@@ -267,7 +269,7 @@ unsigned vbd_take(struct vbd *vbd)
     return taken;
 }
 
-/* --- to the ring ----------------------------------------------------------------- */
+/* --- to the ring ---------------------------------------------------------- */
 
 void ring_request_free(struct ring_request *r)
 {

@@ -35,7 +35,7 @@ static void fail(struct ring_request *r, uint32_t gref, const char *what,
                 vbd->domid, gref, what, strerror(-error));
 }
 
-/* --- copied ------------------------------------------------------------------- */
+/* --- copied --------------------------------------------------------------- */
 
 static void run_copies(struct worker *worker)
 {
@@ -83,7 +83,7 @@ static void copy_segment(struct ring_request *r,
     });
 }
 
-/* --- mapped ------------------------------------------------------------------- */
+/* --- mapped --------------------------------------------------------------- */
 
 static void move_segment(char *page, const struct blkif_wire_segment *s,
                          char *data, bool to_guest)
@@ -124,7 +124,7 @@ static void map_all(struct ring_request *r, bool to_guest)
     platform_grant_unmap(platform, pages, nr);
 }
 
-/* --- all ---------------------------------------------------------------------- */
+/* --- all ------------------------------------------------------------------ */
 
 void transfer_add_descriptors(struct ring_request *r)
 {

@@ -111,9 +111,6 @@ ring_request_segments(const struct ring_request *r)
     return r->indirect ? r->indirect : r->io.segments;
 }
 
-/* How many requests of the vbd may be taken without going over the budget,
- * whatever they ask for. */
-unsigned vbd_affordable(const struct vbd *vbd);
 /* True when it has requests and may not take one, for want of budget. */
 bool vbd_waits_for_budget(const struct vbd *vbd);
 /* Takes and starts at most a bounded number of requests of each of its

@@ -35,6 +35,7 @@ struct aio {
     struct engine engine;
     int fd; /* borrowed */
     bool is_direct, is_block;
+    bool is_fixed; /* its size is what the configuration says */
     bool flush_by_helper; /* the kernel has no asynchronous one here */
     int event_fd;
     int64_t owed;
@@ -190,6 +191,7 @@ static int aio_open(const struct engine_config *config, const char *parameters,
     aio->engine.next = next;
     aio->fd = config->fd;
     aio->is_direct = config->is_direct;
+    aio->is_fixed = config->size_bytes > 0;
     aio->event_fd = -1;
     error = parameters_parse("aio", parameters, table, reason, reason_size);
     if (!error)
@@ -311,14 +313,36 @@ static void push(struct aio *aio)
     }
 }
 
+/* A write behind the end of a file would make it grow, with a hole where other
+ * data has been, and nobody would be told that the file had shrunk. The kernel
+ * cannot be asked not to, so we look where the end is, once for each batch
+ * that writes to a file. (Who shrinks it between this look and the write may
+ * see it grow again.) */
+static bool is_behind_end(const struct aio *aio,
+                          const struct engine_request *request,
+                          uint64_t end_bytes)
+{
+    return !aio->is_block &&
+           (request->op == ENGINE_WRITE || request->op == ENGINE_ZERO) &&
+           request->offset_bytes + request->length_bytes > end_bytes;
+}
+
 static void aio_commit(struct engine *engine)
 {
     struct aio *aio = (struct aio *)engine;
     struct engine_request *request;
+    uint64_t end_bytes = 0; /* not looked at yet */
 
     while ((request = engine_list_take(&aio->queued))) {
-        if (request->op == ENGINE_DISCARD ||
-            (request->op == ENGINE_FLUSH && aio->flush_by_helper))
+        if (is_behind_end(aio, request, end_bytes)) {
+            end_bytes = aio_target_file_end(aio->fd);
+            engine->stats.system_calls++;
+        }
+        if (is_behind_end(aio, request, end_bytes))
+            finish_later(aio, request, -EIO);
+        else if (request->op == ENGINE_DISCARD ||
+                 request->op == ENGINE_ZERO ||
+                 (request->op == ENGINE_FLUSH && aio->flush_by_helper))
             give_to_helper(aio, request);
         else
             add_to_committed(aio, request);
@@ -450,8 +474,25 @@ static int aio_poll_fd(struct engine *engine)
     return ((struct aio *)engine)->event_fd;
 }
 
+static int aio_resize(struct engine *engine)
+{
+    struct aio *aio = (struct aio *)engine;
+    uint64_t size_bytes;
+    int error = aio->is_fixed ? -EOPNOTSUPP
+                              : aio_target_size(aio->fd, aio->is_block,
+                                                &size_bytes);
+
+    if (error)
+        return error;
+    size_bytes -= size_bytes % engine->info.block_bytes;
+    if (size_bytes < engine->info.size_bytes)
+        return -EINVAL;
+    engine->info.size_bytes = size_bytes;
+    return 0;
+}
+
 const struct engine_ops aio_engine_ops = {
     .name = "aio", .open = aio_open, .close = aio_close, .submit = aio_submit,
     .commit = aio_commit, .reap = aio_reap, .wait = aio_wait,
-    .poll_fd = aio_poll_fd,
+    .poll_fd = aio_poll_fd, .resize = aio_resize,
 };

@@ -32,6 +32,11 @@ static inline struct aio_request *aio_of(struct engine_request *request)
 int aio_target_probe(const struct engine_config *config,
                      struct engine_info *info, bool *is_block, char *reason,
                      unsigned reason_size);
+/* How big the target is now, in bytes and to the last one. 0 or -errno. */
+int aio_target_size(int fd, bool is_block, uint64_t *size_bytes);
+/* Where the file ends, as far as this machine knows: asks no server. 0 where
+ * that cannot be told. */
+uint64_t aio_target_file_end(int fd);
 
 /* --- aio_ring.c ----------------------------------------------------------- */
 
@@ -60,7 +65,7 @@ int aio_helper_open(int fd, bool is_block, int event_fd,
                     struct aio_helper **helper);
 /* What was submitted must have been taken back. NULL is allowed. */
 void aio_helper_close(struct aio_helper *helper);
-/* FLUSH or DISCARD; the result will be in aio_of(request)->error. */
+/* FLUSH, DISCARD or ZERO; the result will be in aio_of(request)->error. */
 void aio_helper_submit(struct aio_helper *helper,
                        struct engine_request *request);
 /* How many are with the helper, finished ones included; NULL has none. */

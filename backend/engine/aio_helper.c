@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The one thread that makes the calls which block and have no asynchronous
- * form: discards, and fdatasync where the kernel cannot do it by itself. */
+ * form: discards, zeroes, and fdatasync where the kernel cannot do it by
+ * itself. */
 #include "config.h"
 
 #include <assert.h>
@@ -20,6 +21,7 @@ struct aio_helper {
     int fd, event_fd;
     bool is_block;
     unsigned outstanding; /* the loop thread's alone */
+    unsigned calls;       /* the helper's alone: made for this request */
     pthread_t thread;
     pthread_mutex_t lock; /* protects what follows */
     pthread_cond_t wake;
@@ -28,29 +30,102 @@ struct aio_helper {
     uint64_t system_calls;
 };
 
-static int helper_discard(const struct aio_helper *helper,
+static int helper_result(struct aio_helper *helper, long result)
+{
+    helper->calls++;
+    return result < 0 ? -errno : 0;
+}
+
+static int helper_fallocate(struct aio_helper *helper,
+                            const struct engine_request *request, int mode)
+{
+    return helper_result(helper, fallocate(helper->fd,
+                                           mode | FALLOC_FL_KEEP_SIZE,
+                                           (off_t)request->offset_bytes,
+                                           (off_t)request->length_bytes));
+}
+
+/* EBUSY: the device is claimed (C12) through another descriptor, and pages of
+ * ours in its cache are dirty (buffered I/O only). Nothing has been done, which
+ * is all right for what is a hint. */
+static int helper_discard(struct aio_helper *helper,
                           const struct engine_request *request)
 {
     uint64_t range[2] = { request->offset_bytes, request->length_bytes };
-    unsigned long command =
-        request->flags & ENGINE_SECURE ? BLKSECDISCARD : BLKDISCARD;
+    bool is_secure = request->flags & ENGINE_SECURE;
+    int error;
 
-    if (helper->is_block)
-        return ioctl(helper->fd, command, range);
-    return fallocate(helper->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                     (off_t)range[0], (off_t)range[1]);
+    if (!helper->is_block)
+        return helper_fallocate(helper, request, FALLOC_FL_PUNCH_HOLE);
+    error = helper_result(helper, ioctl(helper->fd, is_secure ? BLKSECDISCARD
+                                                              : BLKDISCARD,
+                                        range));
+    return error == -EBUSY && !is_secure ? 0 : error;
 }
 
-static int helper_do(const struct aio_helper *helper,
+/* Read only, so that all of it is the host's one page of zeros. */
+static char zeros[1 << 20] __attribute__((aligned(4096)));
+
+static int helper_write_zeros(struct aio_helper *helper,
+                              const struct engine_request *request)
+{
+    uint64_t at = request->offset_bytes, end = at + request->length_bytes;
+
+    while (at < end) {
+        size_t bytes = end - at < sizeof zeros ? end - at : sizeof zeros;
+        ssize_t result = pwrite(helper->fd, zeros, bytes, (off_t)at);
+        int error = helper_result(helper, result);
+
+        if (error != -EINTR && result <= 0)
+            return error ? error : -EIO;
+        at += result > 0 ? (uint64_t)result : 0;
+    }
+    return 0;
+}
+
+/* This way does not work here; another may. EBUSY: see helper_discard(). */
+static bool is_impossible(int error)
+{
+    return error == -EOPNOTSUPP || error == -EBUSY;
+}
+
+/* fallocate(2) means the same on a file and on a block device, but that there
+ * the kernel itself writes zeros for FALLOC_FL_ZERO_RANGE where the device has
+ * nothing faster (info.can_zero_fast); for a hole it does not. */
+static int helper_zero(struct aio_helper *helper,
+                       const struct engine_request *request)
+{
+    bool is_fast = request->flags & ENGINE_FAST;
+    bool may_be_hole = !(request->flags & ENGINE_NO_HOLE);
+    int error = -EOPNOTSUPP;
+
+    if (may_be_hole)
+        error = helper_fallocate(helper, request, FALLOC_FL_PUNCH_HOLE);
+    if (is_impossible(error) && !(may_be_hole && is_fast))
+        error = helper_fallocate(helper, request, FALLOC_FL_ZERO_RANGE);
+    if (is_impossible(error))
+        error = is_fast ? -EOPNOTSUPP : helper_write_zeros(helper, request);
+    return error;
+}
+
+static int helper_try(struct aio_helper *helper,
+                      const struct engine_request *request)
+{
+    if (request->op == ENGINE_FLUSH)
+        return helper_result(helper, fdatasync(helper->fd));
+    return request->op == ENGINE_ZERO ? helper_zero(helper, request)
+                                      : helper_discard(helper, request);
+}
+
+static int helper_do(struct aio_helper *helper,
                      const struct engine_request *request)
 {
-    int result;
+    int error;
 
-    do
-        result = request->op == ENGINE_FLUSH
-                 ? fdatasync(helper->fd) : helper_discard(helper, request);
-    while (result < 0 && errno == EINTR);
-    return result < 0 ? -errno : 0;
+    helper->calls = 1; /* eventfd_write() */
+    while ((error = helper_try(helper, request)) == -EINTR)
+        ;
+    return error;
 }
 
 /* The result is in the list before the eventfd says so: aio.c relies on it. */
@@ -70,7 +145,7 @@ static void *helper_run(void *argument)
         aio_of(request)->error = helper_do(helper, request);
         pthread_mutex_lock(&helper->lock);
         engine_list_append(&helper->finished, request);
-        helper->system_calls += 2;
+        helper->system_calls += helper->calls;
         eventfd_write(helper->event_fd, 1);
     }
     pthread_mutex_unlock(&helper->lock);

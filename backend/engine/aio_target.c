@@ -10,9 +10,30 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "backend/engine/aio.h"
+
+int aio_target_size(int fd, bool is_block, uint64_t *size_bytes)
+{
+    struct stat status;
+
+    if (is_block)
+        return ioctl(fd, BLKGETSIZE64, size_bytes) < 0 ? -errno : 0;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    *size_bytes = (uint64_t)status.st_size;
+    return 0;
+}
+
+uint64_t aio_target_file_end(int fd)
+{
+    struct statx status;
+
+    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE,
+                 &status) == 0 ? status.stx_size : 0;
+}
 
 /* The number in a sysfs file of a block device; a partition has no queue
  * of its own, its disk's is one level up. 0 if there is none. */
@@ -39,12 +60,18 @@ static uint64_t read_sysfs(dev_t device, const char *attribute)
 }
 
 /* Asked with a range that no device can take, the kernel answers EINVAL, but
- * EOPNOTSUPP first where it cannot erase securely at all (block/ioctl.c,
- * since Linux 5.19). */
+ * EOPNOTSUPP first where it cannot erase securely at all (block/ioctl.c). It
+ * has done so since Linux 5.19; of an older one nothing can be known. */
 static bool probe_secure(int fd)
 {
     uint64_t odd_range[2] = { 1, 1 };
+    unsigned major_version = 0, minor_version = 0;
+    struct utsname kernel;
 
+    if (uname(&kernel) < 0 || sscanf(kernel.release, "%u.%u", &major_version,
+                                     &minor_version) != 2 ||
+        major_version * 1000 + minor_version < 5019)
+        return false;
     return ioctl(fd, BLKSECDISCARD, odd_range) < 0 && errno == EINVAL;
 }
 
@@ -52,14 +79,11 @@ static int probe_block(const struct engine_config *config, dev_t device,
                        struct engine_info *info)
 {
     unsigned physical = 0;
-    uint64_t size = 0;
     int logical = 0;
 
-    if (ioctl(config->fd, BLKGETSIZE64, &size) < 0 ||
-        ioctl(config->fd, BLKSSZGET, &logical) < 0 ||
+    if (ioctl(config->fd, BLKSSZGET, &logical) < 0 ||
         ioctl(config->fd, BLKPBSZGET, &physical) < 0)
         return -errno;
-    info->size_bytes = size;
     info->block_bytes = (uint32_t)logical;
     info->memory_align = config->is_direct ? info->block_bytes : 1;
     info->physical_bytes = physical;
@@ -67,6 +91,9 @@ static int probe_block(const struct engine_config *config, dev_t device,
     info->can_discard = !config->read_only &&
                         read_sysfs(device, "queue/discard_max_bytes") > 0;
     info->can_secure = !config->read_only && probe_secure(config->fd);
+    info->can_zero_fast =
+        !config->read_only &&
+        read_sysfs(device, "queue/write_zeroes_max_bytes") > 0;
     info->discard_granularity_bytes =
         (uint32_t)read_sysfs(device, "queue/discard_granularity");
     info->discard_alignment_bytes =
@@ -123,9 +150,9 @@ static int probe_file(const struct engine_config *config,
     info->block_bytes = 512;
     if (config->is_direct)
         error = probe_direct_file(config->fd, info);
-    info->size_bytes = (uint64_t)status->st_size;
     info->physical_bytes = 4096; /* the pages and blocks of file systems */
     info->can_discard = !config->read_only && probe_punch(config->fd, status);
+    info->can_zero_fast = info->can_discard;
     info->discard_granularity_bytes = (uint32_t)status->st_blksize;
     return error;
 }
@@ -197,8 +224,10 @@ int aio_target_probe(const struct engine_config *config,
     *is_block = S_ISBLK(status.st_mode);
     *info = (struct engine_info){ .max_bytes = ENGINE_MAX_BYTES,
                                   .read_only = config->read_only };
-    error = *is_block ? probe_block(config, status.st_rdev, info)
-                      : probe_file(config, &status, info);
+    error = aio_target_size(config->fd, *is_block, &info->size_bytes);
+    if (!error)
+        error = *is_block ? probe_block(config, status.st_rdev, info)
+                          : probe_file(config, &status, info);
     if (error == -EOPNOTSUPP)
         return engine_explain(reason, reason_size, error, "aio: this file "
                               "cannot be read and written directly "

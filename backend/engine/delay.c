@@ -164,6 +164,7 @@ static int delay_open(const struct engine_config *config,
         { "write", &parameter_us, &delay->delay_us[ENGINE_WRITE] },
         { "flush", &parameter_us, &delay->delay_us[ENGINE_FLUSH] },
         { "discard", &parameter_us, &delay->delay_us[ENGINE_DISCARD] },
+        { "zero", &parameter_us, &delay->delay_us[ENGINE_ZERO] },
         { NULL, NULL, NULL },
     };
 
@@ -182,5 +183,5 @@ static int delay_open(const struct engine_config *config,
 const struct engine_ops delay_engine_ops = {
     .name = "delay", .open = delay_open, .close = delay_close,
     .submit = stack_submit, .commit = stack_commit, .reap = delay_reap,
-    .wait = delay_wait, .poll_fd = delay_poll_fd,
+    .wait = delay_wait, .poll_fd = delay_poll_fd, .resize = stack_resize,
 };

@@ -51,11 +51,13 @@ int engine_refusal(const struct engine *engine,
     const struct engine_info *info = &engine->info;
     bool is_discard = request->op == ENGINE_DISCARD;
 
-    if (info->read_only && (is_discard || request->op == ENGINE_WRITE))
+    if (info->read_only && request->op != ENGINE_READ &&
+        request->op != ENGINE_FLUSH)
         return -EROFS;
     if ((is_discard && !info->can_discard) ||
         (request->flags & ENGINE_SECURE && !info->can_secure) ||
-        (request->flags & ENGINE_FUA && !info->can_fua))
+        (request->flags & ENGINE_FUA && !info->can_fua) ||
+        (request->flags & ENGINE_FAST && !info->can_zero_fast))
         return -EOPNOTSUPP;
     return 0;
 }
@@ -109,6 +111,7 @@ int engine_make_up_disk(const char *name, const struct engine_config *config,
         .read_only = config->read_only,
         .can_fua = !config->read_only,
         .can_discard = !config->read_only,
+        .can_zero_fast = !config->read_only,
         .discard_granularity_bytes = 4096,
     };
     return check_disk(name, info, reason, reason_size);

@@ -12,26 +12,45 @@
 #ifndef VBDD_ENGINE_H
 #define VBDD_ENGINE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct engine;
 
-enum engine_op { ENGINE_READ, ENGINE_WRITE, ENGINE_FLUSH, ENGINE_DISCARD };
-enum { ENGINE_OP_COUNT = 4 };
+/* ZERO: the blocks read as zeros from then on. Every engine that can write has
+ * it. Like DISCARD it is made durable by a FLUSH alone. */
+enum engine_op {
+    ENGINE_READ,
+    ENGINE_WRITE,
+    ENGINE_FLUSH,
+    ENGINE_DISCARD,
+    ENGINE_ZERO,
+};
+enum { ENGINE_OP_COUNT = 5 };
 
 enum {
     ENGINE_FUA = 1u << 0,    /* WRITE: durable before done() (C7) */
     ENGINE_SECURE = 1u << 1, /* DISCARD: secure erase; only if can_secure */
+    ENGINE_NO_HOLE = 1u << 2, /* ZERO: the blocks stay allocated; without it
+                                 the target may give them back */
+    /* ZERO: -EOPNOTSUPP, at once, rather than as slowly as a WRITE of zeros:
+     * always without can_zero_fast, and with it where just this one cannot be
+     * fast (NO_HOLE). */
+    ENGINE_FAST = 1u << 3,
 };
+
+/* The most of one DISCARD or ZERO, so that none takes for ever (C4). */
+enum { ENGINE_LONG_BYTES = 64 << 20 };
 
 struct engine_request {
     enum engine_op op;
     unsigned flags;
-    /* READ, WRITE, DISCARD: multiples of info.block_bytes, within
+    /* All but FLUSH: multiples of info.block_bytes, within
      * info.size_bytes. FLUSH: both 0. */
     uint64_t offset_bytes;
-    uint32_t length_bytes; /* at most info.max_bytes; DISCARD: 64 MiB */
+    uint32_t length_bytes; /* at most info.max_bytes; DISCARD and ZERO:
+                              ENGINE_LONG_BYTES */
     void *data;            /* borrowed until done(); aligned to
                               info.memory_align */
     /* error: 0 or -errno. A short read or write never shows: the engine goes
@@ -42,7 +61,7 @@ struct engine_request {
     uint64_t engine_private[16];
 };
 
-/* Asked once after open and cached by the caller. */
+/* Settled at open, except for size_bytes: engine_resize() may make it more. */
 struct engine_info {
     uint64_t size_bytes;     /* a multiple of block_bytes */
     uint32_t block_bytes;    /* smallest unit of I/O: 512 or 4096 */
@@ -52,6 +71,7 @@ struct engine_info {
     uint32_t discard_granularity_bytes, discard_alignment_bytes;
     bool read_only;
     bool can_fua, can_discard, can_secure;
+    bool can_zero_fast; /* ZERO with FAST may succeed */
     /* C8: a failed flush may be tried again with meaning (O_DIRECT on a block
      * device: the data is in the device); false: files, buffered I/O. */
     bool flush_retry;
@@ -99,6 +119,8 @@ struct engine_ops {
      * acknowledged by reap() itself. -1: reap() after each commit() gets
      * all. */
     int (*poll_fd)(struct engine *engine);
+    /* See engine_resize(). NULL: the size never changes. */
+    int (*resize)(struct engine *engine);
 };
 
 /* Every engine starts with this. */
@@ -116,6 +138,17 @@ struct engine {
 int engine_open(const char *specification, const struct engine_config *config,
                 struct engine **engine, char *reason, unsigned reason_size);
 void engine_close(struct engine *engine);
+
+/* Looks at the target's size again, also while requests are in flight. Grown:
+ * info.size_bytes is the new size, of all levels, and 0 is returned; the same:
+ * 0; smaller: -EINVAL, and info stays as it is (C14: a disk does not shrink
+ * while attached; what lies behind the target's end fails with -EIO).
+ * -EOPNOTSUPP: this disk has the size it was given. Other -errno: the target
+ * could not be asked. */
+static inline int engine_resize(struct engine *engine)
+{
+    return engine->ops->resize ? engine->ops->resize(engine) : -EOPNOTSUPP;
+}
 
 static inline void engine_submit(struct engine *engine,
                                  struct engine_request *request)

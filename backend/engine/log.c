@@ -33,22 +33,32 @@ static const char *op_name(enum engine_op op)
         return "FLUSH";
     case ENGINE_DISCARD:
         return "DISCARD";
+    case ENGINE_ZERO:
+        return "ZERO";
     }
     return "?";
+}
+
+static const char *flag_names(unsigned flags)
+{
+    if (flags & ENGINE_NO_HOLE)
+        return flags & ENGINE_FAST ? "NO_HOLE+FAST" : "NO_HOLE";
+    return flags & ENGINE_FUA ? "FUA"
+           : flags & ENGINE_SECURE ? "SECURE"
+           : flags & ENGINE_FAST ? "FAST" : "-";
 }
 
 /* One write(2) a line: what was logged survives the process. */
 static void write_line(struct log_engine *log,
                        struct engine_request *request, const char *result)
 {
-    const char *flag = request->flags & ENGINE_FUA ? "FUA"
-                       : request->flags & ENGINE_SECURE ? "SECURE" : "-";
     char line[160];
     int length = snprintf(line, sizeof line, "%c %" PRIu64 " %" PRIu64
                           " %s %" PRIu64 " %u %s %s\n",
                           *result ? 'C' : 'S', stack_of(request)->mark,
                           host_now_us(), op_name(request->op),
-                          request->offset_bytes, request->length_bytes, flag,
+                          request->offset_bytes, request->length_bytes,
+                          flag_names(request->flags),
                           *result ? result : "-");
 
     log->stack.engine.stats.system_calls++;
@@ -134,5 +144,5 @@ static int log_open(const struct engine_config *config, const char *parameters,
 const struct engine_ops log_engine_ops = {
     .name = "log", .open = log_open, .close = log_close, .submit = log_submit,
     .commit = stack_commit, .reap = stack_reap, .wait = stack_wait,
-    .poll_fd = stack_poll_fd,
+    .poll_fd = stack_poll_fd, .resize = stack_resize,
 };

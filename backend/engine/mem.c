@@ -76,14 +76,14 @@ static void mem_commit(struct engine *engine)
 
 /* Reads as zeros from here on; whole pages go back to the host, unless they
  * are to be overwritten where they are. */
-static void mem_discard(struct mem *mem, const struct engine_request *request)
+static void mem_clear(struct mem *mem, const struct engine_request *request)
 {
     const uint64_t page = mem->engine.info.discard_granularity_bytes;
     uint64_t start = request->offset_bytes;
     uint64_t end = start + request->length_bytes;
     uint64_t first = (start + page - 1) / page * page, last = end / page * page;
 
-    if (request->flags & ENGINE_SECURE || first >= last) {
+    if (request->flags & (ENGINE_SECURE | ENGINE_NO_HOLE) || first >= last) {
         memset(mem->disk + start, 0, end - start);
         return;
     }
@@ -111,7 +111,8 @@ static int mem_do(struct mem *mem, const struct engine_request *request)
     case ENGINE_FLUSH:
         break;
     case ENGINE_DISCARD:
-        mem_discard(mem, request);
+    case ENGINE_ZERO:
+        mem_clear(mem, request);
         break;
     }
     return 0;

@@ -124,3 +124,11 @@ int stack_poll_fd(struct engine *engine)
 {
     return engine->next->ops->poll_fd(engine->next);
 }
+
+int stack_resize(struct engine *engine)
+{
+    int error = engine_resize(engine->next);
+
+    engine->info.size_bytes = engine->next->info.size_bytes;
+    return error;
+}

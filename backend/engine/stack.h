@@ -53,5 +53,6 @@ void stack_commit(struct engine *engine);
 unsigned stack_reap(struct engine *engine, unsigned max);
 void stack_wait(struct engine *engine, unsigned least, unsigned timeout_us);
 int stack_poll_fd(struct engine *engine);
+int stack_resize(struct engine *engine);
 
 #endif

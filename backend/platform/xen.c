@@ -105,6 +105,7 @@ static int xen_grant_map(struct platform *platform, uint32_t domid,
                          const uint32_t *grefs, unsigned nr, bool writable,
                          void **pages)
 {
+    platform->held.system_calls += 2; /* ioctl and mmap */
     /* gntdev maps all of them or fails the mmap: no half-mapped batch. */
     *pages = xengnttab_map_domain_grant_refs(
         xen_of(platform)->grants, nr, domid, (uint32_t *)grefs,
@@ -115,6 +116,7 @@ static int xen_grant_map(struct platform *platform, uint32_t domid,
 static int xen_grant_unmap(struct platform *platform, void *pages,
                            unsigned nr)
 {
+    platform->held.system_calls += 3; /* two ioctls and munmap */
     return xengnttab_unmap(xen_of(platform)->grants, pages, nr) == 0
                ? 0 : last_error();
 }

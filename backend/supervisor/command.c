@@ -32,7 +32,14 @@ static const struct command {
     { "list", command_list, { { .name = NULL } } },
     { "show", command_show, { { "disk", JSON_INTEGER, false },
                               { "vbd", JSON_STRING, false } } },
-    { "stats", command_stats, { { "disk", JSON_INTEGER, false } } },
+    { "stats", command_stats, { { "disk", JSON_INTEGER, false },
+                                { "vbd", JSON_STRING, false },
+                                { "histogram", JSON_TRUE, false } } },
+    { "features", command_features, { { "vbd", JSON_STRING, false } } },
+    { "resize", command_resize, { { "disk", JSON_INTEGER, false },
+                                  { "vbd", JSON_STRING, false } } },
+    { "log-level", command_log_level, { { "level", JSON_STRING, false },
+                                        { "disk", JSON_INTEGER, false } } },
     { "hotplug", command_hotplug, { { "action", JSON_STRING, true },
                                     { "path", JSON_STRING, true } } },
     { "attach", command_attach, { { "domid", JSON_INTEGER, true },
@@ -147,7 +154,8 @@ void command_run(struct client *client, json_t *request)
         return;
     }
     client_refuse(client, "'%.50s' is no command: expected ping, list, show, "
-                  "stats, hotplug, attach or detach", name);
+                  "stats, features, resize, log-level, hotplug, attach or "
+                  "detach", name);
 }
 
 /* --- hotplug -------------------------------------------------------------- */

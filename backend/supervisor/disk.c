@@ -184,6 +184,29 @@ static void on_fail_stop(void *owner, const struct message *message)
     marker_set(disk->supervisor, disk->target.key, disk->fail_stop);
 }
 
+bool disk_set_size(struct disk *disk, uint64_t size_bytes)
+{
+    struct vbd *vbd;
+
+    if (size_bytes % BLKIF_SECTOR_BYTES != 0 ||
+        size_bytes < disk->ready.size_bytes) {
+        log_error("disk %" PRIu32 ": worker %d says that it has %" PRIu64
+                  " bytes now, instead of %" PRIu64 ", and is killed",
+                  disk->number, (int)worker_pid(disk->worker), size_bytes,
+                  disk->ready.size_bytes);
+        worker_kill(disk->worker);
+        return false;
+    }
+    if (size_bytes == disk->ready.size_bytes)
+        return true;
+    log_info("disk %" PRIu32 ": %s has %" PRIu64 " bytes now", disk->number,
+             disk->target.path, size_bytes);
+    disk->ready.size_bytes = size_bytes;
+    TAILQ_FOREACH(vbd, &disk->vbds, disk_link)
+        vbd_set_dirty(vbd);
+    return true;
+}
+
 static void print_end(int status, char *text, unsigned size)
 {
     if (WIFSIGNALED(status))
@@ -266,6 +289,8 @@ static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
     argv[nr++] = "--flush-retry", argv[nr++] = retry;
     argv[nr++] = "--byte-budget", argv[nr++] = budget;
     argv[nr++] = "--user", argv[nr++] = options->user;
+    argv[nr++] = "--log-level";
+    argv[nr++] = log_level_text(disk->log_level);
     if (supervisor->options.local_dir) {
         argv[nr++] = "--local";
         argv[nr++] = supervisor->options.local_dir;
@@ -291,6 +316,7 @@ static void start(struct disk *disk)
     if (disk->is_reattach)
         marker_clear(disk->supervisor, disk->target.key);
     disk->state = DISK_STARTING;
+    disk->log_level = disk->supervisor->options.log_level;
     disk->why[0] = disk->fail_stop[0] = '\0';
     marker_get(disk->supervisor, disk->target.key, disk->fail_stop,
                sizeof disk->fail_stop);

@@ -30,6 +30,7 @@ struct disk {
     bool is_read_only;      /* the target was, or is to be, opened so */
     bool is_reattach; /* it was attached by hand, which ends fail-stop */
     struct worker *worker;  /* NULL once it has gone */
+    enum log_level log_level; /* its worker's */
     struct message_ready ready; /* READY: what the worker said */
     char why[MESSAGE_TEXT_BYTES];       /* FAILED, or a failed drain */
     char fail_stop[MESSAGE_TEXT_BYTES]; /* C8; "" when serving */
@@ -51,6 +52,10 @@ void disk_detach(struct vbd *vbd);
  * none has it now. */
 bool disk_await_end(struct supervisor *supervisor, const char *key,
                     struct waiter *waiter);
+
+/* The worker has looked again. Its vbds publish what is new. False for a size
+ * that cannot be, or is smaller (C14): the worker is killed for it. */
+bool disk_set_size(struct disk *disk, uint64_t size_bytes);
 
 struct disk *disk_find(struct supervisor *supervisor, uint32_t number);
 /* "starting", "ready", "draining", "failed", "fail-stop". */

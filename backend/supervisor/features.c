@@ -206,7 +206,9 @@ int features_publish(struct vbd *vbd)
     if (!physical)
         physical = ready->physical_bytes;
     raise_to(&physical, sector);
-    add(&nodes, "sectors", ready->size_bytes / BLKIF_SECTOR_BYTES);
+    /* A disk that has grown need not end with a whole sector. */
+    add(&nodes, "sectors",
+        ready->size_bytes / sector * (sector / BLKIF_SECTOR_BYTES));
     add(&nodes, "sector-size", sector);
     add(&nodes, "physical-sector-size", physical);
     add(&nodes, "info", info_bits(vbd));
@@ -221,6 +223,7 @@ int features_publish(struct vbd *vbd)
     if (!error) {
         vbd->offer.sector_bytes = sector;
         vbd->offer.physical_bytes = physical;
+        vbd->published_bytes = ready->size_bytes;
     }
     return error;
 }

@@ -133,7 +133,8 @@ static int read_config(struct supervisor *supervisor)
             return error;
     }
     if (!options->has_log_level)
-        log_init("vbdd", config->log_level);
+        options->log_level = config->log_level;
+    log_init("vbdd", options->log_level);
     return 0;
 }
 

@@ -2,12 +2,15 @@
  * Percentiles of a latency histogram. */
 #include "backend/supervisor/percentile.h"
 
-/* 2^(index/2). */
-static uint64_t edge_us(unsigned index)
+uint64_t percentile_edge_us(unsigned index)
 {
     uint64_t whole = 1ull << (index / 2);
 
-    return index % 2 ? (uint64_t)((double)whole * 1.41421356) : whole;
+    if (index == 0)
+        return 0; /* the first bucket also has what took less */
+    /* 2^(index/2), rounded up: the square root of 2 is never whole */
+    return index % 2 ? (uint64_t)((double)whole * 1.4142135623730951) + 1
+                     : whole;
 }
 
 uint64_t percentile_us(const uint64_t buckets[MESSAGE_LATENCY_BUCKETS],
@@ -22,7 +25,7 @@ uint64_t percentile_us(const uint64_t buckets[MESSAGE_LATENCY_BUCKETS],
     for (unsigned i = 0; i < MESSAGE_LATENCY_BUCKETS; i++) {
         below += (double)buckets[i];
         if (buckets[i] && below * 1000 >= total * per_mille)
-            return edge_us(i + 1);
+            return percentile_edge_us(i + 1);
     }
-    return edge_us(MESSAGE_LATENCY_BUCKETS);
+    return percentile_edge_us(MESSAGE_LATENCY_BUCKETS);
 }

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The commands list and show: what there is, as JSON. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "backend/supervisor/command.h"
 #include "backend/supervisor/disk.h"
 #include "common/host/vdev.h"
@@ -90,56 +86,36 @@ void command_list(struct client *client, json_t *request)
                                    vbds_json(supervisor, NULL)));
 }
 
-static const struct vbd *find_name(const struct supervisor *supervisor,
-                                   const char *name)
+static void show_disk(struct client *client, const struct disk *disk)
 {
-    const struct vbd *vbd;
-
-    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
-        if (vbd->state != XENBUS_UNKNOWN && strcmp(vbd->name, name) == 0)
-            return vbd;
-    return NULL;
+    client_reply(client, json_pack("{s:o, s:o}", "disk", disk_json(disk),
+                                   "vbds",
+                                   vbds_json(client_supervisor(client),
+                                             disk)));
 }
 
-static void show_disk(struct client *client, json_int_t number)
+static void show_vbd(struct client *client, const struct vbd *vbd)
 {
-    struct supervisor *supervisor = client_supervisor(client);
-    const struct disk *disk = NULL;
+    json_t *body = json_pack("{s:o}", "vbd", vbd_json(vbd));
 
-    if (number > 0 && number <= UINT32_MAX)
-        disk = disk_find(supervisor, (uint32_t)number);
-    if (disk)
-        client_reply(client, json_pack("{s:o, s:o}", "disk", disk_json(disk),
-                                       "vbds", vbds_json(supervisor, disk)));
-    else
-        client_refuse(client, "there is no disk %lld", (long long)number);
-}
-
-static void show_vbd(struct client *client, const char *name)
-{
-    const struct vbd *vbd = find_name(client_supervisor(client), name);
-    json_t *body;
-
-    if (!vbd) {
-        client_refuse(client, "there is no vbd '%.50s': expected DOMID/VDEV",
-                      name);
-        return;
-    }
-    body = json_pack("{s:o}", "vbd", vbd_json(vbd));
     if (body && vbd->disk)
         json_object_set_new(body, "disk", disk_json(vbd->disk));
     client_reply(client, body);
 }
 
+/* A vbd need not have a disk to be shown. */
 void command_show(struct client *client, json_t *request)
 {
-    const json_t *disk = json_object_get(request, "disk");
-    const json_t *vbd = json_object_get(request, "vbd");
+    const struct disk *disk;
+    const struct vbd *vbd;
 
-    if (!disk == !vbd)
-        client_refuse(client, "show: expected either disk or vbd");
-    else if (disk)
-        show_disk(client, json_integer_value(disk));
-    else
-        show_vbd(client, json_string_value(vbd));
+    if (json_object_get(request, "vbd") && !json_object_get(request, "disk")) {
+        vbd = command_find_vbd(client, request);
+        if (vbd)
+            show_vbd(client, vbd);
+    } else {
+        disk = command_find_disk(client, request);
+        if (disk)
+            show_disk(client, disk);
+    }
 }

@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * The command stats: asks the workers, and answers when they have, or without
- * those that are too slow. */
-#include <errno.h>
-#include <stdlib.h>
-
+ * The command stats: what workers have counted, for each disk and for each
+ * vbd that has a ring. */
 #include "backend/supervisor/command.h"
 #include "backend/supervisor/disk.h"
+#include "backend/supervisor/gather.h"
 #include "backend/supervisor/percentile.h"
 
-static const double LIMIT_SECONDS = 2.0;
-
-/* One stats request; freed when it has been answered and every worker has. */
-struct gather {
-    struct client *client; /* NULL once it has been answered */
-    struct ev_loop *loop;
-    json_t *disks;
-    unsigned outstanding;
-    bool is_starting;
-    ev_timer limit;
-};
-
-struct ask {
-    struct gather *gather;
-    json_t *disk; /* borrowed from gather->disks, which outlives it */
+struct number {
+    const char *name;
+    uint64_t value;
 };
 
 static json_t *operations_json(const uint64_t counts[6])
@@ -38,22 +24,51 @@ static json_t *operations_json(const uint64_t counts[6])
     return json;
 }
 
-static json_t *latency_json(const uint64_t *buckets)
+/* Without the empty buckets at both ends. */
+static json_t *buckets_json(const uint64_t *buckets)
 {
-    return json_pack(
+    unsigned first = 0, end = MESSAGE_LATENCY_BUCKETS;
+    json_t *array = json_array();
+
+    while (first < end && !buckets[first])
+        first++;
+    while (end > first && !buckets[end - 1])
+        end--;
+    for (unsigned i = first; i < end; i++)
+        json_array_append_new(array, json_pack(
+            "{s:o, s:o, s:o}",
+            "from_us", command_number(percentile_edge_us(i)),
+            "below_us", command_number(percentile_edge_us(i + 1)),
+            "count", command_number(buckets[i])));
+    return array;
+}
+
+static json_t *latency_json(const uint64_t *buckets, bool has_histogram)
+{
+    json_t *json = json_pack(
         "{s:o, s:o, s:o, s:o}",
         "p50_us", command_number(percentile_us(buckets, 500)),
         "p99_us", command_number(percentile_us(buckets, 990)),
         "p999_us", command_number(percentile_us(buckets, 999)),
         "max_us", command_number(percentile_us(buckets, 1000)));
+
+    if (has_histogram)
+        json_object_set_new(json, "buckets", buckets_json(buckets));
+    return json;
 }
 
-static void set_stats(json_t *disk, const struct message_stats *stats)
+static void set_numbers(json_t *object, const struct number *numbers,
+                        unsigned nr)
 {
-    const struct {
-        const char *name;
-        uint64_t value;
-    } numbers[] = {
+    for (unsigned i = 0; i < nr; i++)
+        json_object_set_new(object, numbers[i].name,
+                            command_number(numbers[i].value));
+}
+
+static void set_stats(json_t *object, const struct message_stats *stats,
+                      bool has_histogram)
+{
+    const struct number numbers[] = {
         { "bytes_read", stats->bytes_read },
         { "bytes_written", stats->bytes_written },
         { "unsupported", stats->unsupported },
@@ -74,112 +89,130 @@ static void set_stats(json_t *disk, const struct message_stats *stats)
     };
     double responses = (double)stats->responses;
 
-    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        json_object_set_new(disk, numbers[i].name,
-                            command_number(numbers[i].value));
-    json_object_set_new(disk, "requests", operations_json(stats->requests));
-    json_object_set_new(disk, "errors", operations_json(stats->errors));
-    json_object_set_new(disk, "latency", latency_json(stats->latency));
-    json_object_set_new(disk, "flush_latency",
-                        latency_json(stats->flush_latency));
-    json_object_set_new(disk, "system_calls_per_response",
+    set_numbers(object, numbers, sizeof numbers / sizeof *numbers);
+    json_object_set_new(object, "requests", operations_json(stats->requests));
+    json_object_set_new(object, "errors", operations_json(stats->errors));
+    json_object_set_new(object, "latency",
+                        latency_json(stats->latency, has_histogram));
+    json_object_set_new(object, "flush_latency",
+                        latency_json(stats->flush_latency, has_histogram));
+    json_object_set_new(object, "system_calls_per_response",
                         json_real(responses > 0
                                   ? (double)stats->system_calls / responses
                                   : 0));
 }
 
-/* Answers the client if it is time, frees if nobody needs it any more. */
-static void settle(struct gather *gather, bool is_late)
+static void take_stats(struct disk *disk, json_t *object,
+                       const struct message *reply)
 {
-    if (gather->is_starting)
-        return;
-    if (gather->client && (!gather->outstanding || is_late)) {
-        /* A copy: late answers go on into the original. */
-        client_reply(gather->client, json_pack("{s:o}", "disks",
-                                               json_deep_copy(gather->disks)));
-        gather->client = NULL;
-        ev_timer_stop(gather->loop, &gather->limit);
-    }
-    if (!gather->outstanding) {
-        json_decref(gather->disks);
-        free(gather);
-    }
+    (void)disk;
+    set_stats(object, &reply->stats, false);
 }
 
-static void answered(void *context, const struct message *reply)
+static void take_histogram(struct disk *disk, json_t *object,
+                           const struct message *reply)
 {
-    struct ask *ask = context;
-    struct gather *gather = ask->gather;
-
-    if (reply && !reply->error) {
-        json_object_del(ask->disk, "error");
-        set_stats(ask->disk, &reply->stats);
-    }
-    free(ask);
-    gather->outstanding--;
-    settle(gather, false);
+    (void)disk;
+    set_stats(object, &reply->stats, true);
 }
 
-static void on_limit(struct ev_loop *loop, ev_timer *timer, int revents)
+static json_t *queue_json(const struct message_queue_stats *queue)
 {
-    (void)loop;
-    (void)revents;
-    settle(timer->data, true);
+    const struct number numbers[] = {
+        { "ring_pages", queue->nr_pages },
+        { "slots", queue->slots },
+        { "requests", queue->requests },
+        { "indirect_requests", queue->indirect_requests },
+        { "in_flight", queue->in_flight },
+        { "responses", queue->responses },
+        { "take_batches", queue->take_batches },
+        { "answer_batches", queue->answer_batches },
+        { "notifies_sent", queue->notifies_sent },
+    };
+    json_t *json = json_object();
+
+    set_numbers(json, numbers, sizeof numbers / sizeof *numbers);
+    return json;
 }
 
-static void ask_disk(struct gather *gather, struct disk *disk)
+static void take_vbd(struct disk *disk, json_t *object,
+                     const struct message *reply)
+{
+    const struct message_vbd_stats *stats = &reply->vbd_stats;
+    const struct number numbers[] = {
+        { "persistent_grants", stats->persistent_grants },
+        { "max_persistent_grants", stats->max_persistent_grants },
+        { "persistent_hits", stats->persistent_hits },
+        { "persistent_misses", stats->persistent_misses },
+        { "persistent_evictions", stats->persistent_evictions },
+    };
+    json_t *queues = json_array();
+
+    (void)disk;
+    set_numbers(object, numbers, sizeof numbers / sizeof *numbers);
+    for (unsigned i = 0; i < stats->nr_queues && i < BLKIF_MAX_QUEUES; i++)
+        json_array_append_new(queues, queue_json(&stats->queues[i]));
+    json_object_set_new(object, "queues", queues);
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+static void ask_vbd(struct gather *gather, struct disk *disk,
+                    const struct vbd *vbd, json_t *vbds)
+{
+    struct message request = { .type = MESSAGE_VBD_STATS,
+                               .vbd = vbd->number };
+    json_t *json = json_pack("{s:s, s:o, s:s}", "vbd", vbd->name,
+                             "disk", command_number(disk->number),
+                             "ring", vbd_ring_text(vbd->ring));
+
+    json_array_append_new(vbds, json);
+    if (vbd->ring == VBD_RING_CONNECTED)
+        gather_ask(gather, disk, &request, json, take_vbd);
+}
+
+/* only: of its vbds, or NULL. */
+static void ask_disk(struct gather *gather, struct disk *disk, json_t *disks,
+                     const struct vbd *only, gather_take *take)
 {
     struct message request = { .type = MESSAGE_STATS };
-    struct ask *ask = malloc(sizeof *ask);
-    json_t *json = json_pack("{s:o, s:o, s:s, s:s}",
+    json_t *vbds = json_array();
+    json_t *json = json_pack("{s:o, s:o, s:s, s:o}",
                              "disk", command_number(disk->number),
                              "target", command_text(disk->target.path),
-                             "state", disk_state_text(disk),
-                             "error", "its worker has not answered");
+                             "state", disk_state_text(disk), "vbds", vbds);
+    const struct vbd *vbd;
 
-    json_array_append_new(gather->disks, json);
-    if (!ask || !json || disk->state == DISK_FAILED || !disk->worker) {
-        free(ask);
+    if (!json)
         return;
-    }
-    *ask = (struct ask){ gather, json };
-    if (worker_call(disk->worker, &request, answered, ask) < 0)
-        free(ask);
-    else
-        gather->outstanding++;
+    json_array_append_new(disks, json);
+    gather_ask(gather, disk, &request, json, take);
+    TAILQ_FOREACH(vbd, &disk->vbds, disk_link)
+        if (!only || vbd == only)
+            ask_vbd(gather, disk, vbd, vbds);
 }
 
 void command_stats(struct client *client, json_t *request)
 {
-    struct supervisor *supervisor = client_supervisor(client);
-    const json_t *number = json_object_get(request, "disk");
-    struct gather *gather = calloc(1, sizeof *gather);
-    struct disk *disk;
-    bool is_found = !number;
+    bool has_histogram = json_is_true(json_object_get(request, "histogram"));
+    gather_take *take = has_histogram ? take_histogram : take_stats;
+    bool is_one_vbd = json_object_get(request, "vbd");
+    const struct vbd *only = NULL;
+    struct disk *one = NULL, *disk;
+    json_t *disks = json_array();
+    struct gather *gather;
 
-    if (!gather || !(gather->disks = json_array())) {
-        free(gather);
-        client_reply(client, NULL);
+    if (is_one_vbd || json_object_get(request, "disk")) {
+        one = command_find_disk(client, request);
+        if (!one)
+            return;
+        only = is_one_vbd ? command_find_vbd(client, request) : NULL;
+    }
+    gather = gather_new(client, json_pack("{s:o}", "disks", disks), false);
+    if (!gather)
         return;
-    }
-    gather->client = client;
-    gather->loop = supervisor->loop;
-    gather->is_starting = true;
-    ev_timer_init(&gather->limit, on_limit, LIMIT_SECONDS, 0.);
-    gather->limit.data = gather;
-    ev_timer_start(gather->loop, &gather->limit);
-    TAILQ_FOREACH(disk, &supervisor->disks, link) {
-        if (number && json_integer_value(number) != disk->number)
-            continue;
-        ask_disk(gather, disk);
-        is_found = true;
-    }
-    gather->is_starting = false;
-    if (!is_found) {
-        client_refuse(client, "there is no disk %lld",
-                      (long long)json_integer_value(number));
-        gather->client = NULL;
-        ev_timer_stop(gather->loop, &gather->limit);
-    }
-    settle(gather, false);
+    TAILQ_FOREACH(disk, &client_supervisor(client)->disks, link)
+        if (!one || disk == one)
+            ask_disk(gather, disk, disks, only, take);
+    gather_finish(gather);
 }

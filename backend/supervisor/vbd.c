@@ -147,6 +147,11 @@ void vbd_check_domain(struct vbd *vbd)
     vbd_set_dirty(vbd);
 }
 
+bool vbd_is_connected(const struct vbd *vbd)
+{
+    return vbd->ring == VBD_RING_CONNECTED && vbd->state == XENBUS_CONNECTED;
+}
+
 /* --- the ring ------------------------------------------------------------- */
 
 static void disconnected(void *context, const struct message *reply)
@@ -423,6 +428,10 @@ static bool step(struct vbd *vbd, bool is_online)
             disconnect(vbd, XENBUS_INIT_WAIT);
             return false;
         }
+        /* Connected once more makes a front end look at the size again. */
+        if (vbd_is_connected(vbd) &&
+            vbd->published_bytes != vbd->disk->ready.size_bytes)
+            features_publish(vbd);
         /* The toolstack closes what has never been opened. */
         return vbd->state == XENBUS_CLOSING && !is_online && !has_ring &&
                state_set(vbd, XENBUS_CLOSED) == 0;

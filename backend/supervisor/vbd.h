@@ -54,6 +54,7 @@ struct vbd {
     bool is_writable;
     bool is_shared;            /* mode w! */
     struct vbd_options options;
+    uint64_t published_bytes;  /* as sectors says */
     struct waiters attaching;  /* told when the disk is ready, or is not */
     struct waiters releasing;  /* told when it is off its disk */
     struct waiters vanishing;  /* told when it is freed */
@@ -90,6 +91,8 @@ void vbd_broken(struct vbd *vbd, const char *text);
 /* From its disk: the worker has gone, and the ring with it. */
 void vbd_worker_lost(struct vbd *vbd);
 
+/* Does it serve a front end, which knows the disk's size? */
+bool vbd_is_connected(const struct vbd *vbd);
 const char *vbd_ring_text(enum vbd_ring ring);
 
 #endif

@@ -148,7 +148,6 @@ void abi_decode_request(enum blkif_abi abi, const struct abi_slot *slot,
     const uint8_t *bytes = (const uint8_t *)slot->words;
     const uint8_t *rest = bytes + layout->segments_at;
 
-    __builtin_memset(request, 0, sizeof(*request));
     request->operation = bytes[OPERATION_AT];
     request->nr_segments = bytes[NR_SEGMENTS_AT];
     __builtin_memcpy(&request->handle, bytes + HANDLE_AT,
@@ -156,13 +155,20 @@ void abi_decode_request(enum blkif_abi abi, const struct abi_slot *slot,
     __builtin_memcpy(&request->id, bytes + layout->id_at, sizeof(request->id));
     __builtin_memcpy(&request->sector, bytes + layout->sector_at,
                      sizeof(request->sector));
+    request->nr_sectors = 0;
+    request->indirect_operation = 0;
+    request->nr_indirect_segments = 0;
+    if (request->operation != BLKIF_OP_DISCARD &&
+        request->operation != BLKIF_OP_INDIRECT) {
+        __builtin_memcpy(request->segments, rest, sizeof(request->segments));
+        return;
+    }
+    __builtin_memset(request->segments, 0, sizeof(request->segments));
     if (request->operation == BLKIF_OP_DISCARD)
         __builtin_memcpy(&request->nr_sectors, rest,
                          sizeof(request->nr_sectors));
-    else if (request->operation == BLKIF_OP_INDIRECT)
-        decode_indirect(bytes, rest, request);
     else
-        __builtin_memcpy(request->segments, rest, sizeof(request->segments));
+        decode_indirect(bytes, rest, request);
 }
 
 void abi_decode_response(enum blkif_abi abi, const struct abi_slot *slot,

@@ -20,16 +20,17 @@ struct blkif_wire_segment {
 
 struct blkif_wire_request {
     uint8_t operation;
-    uint8_t nr_segments; /* DISCARD: the flag byte */
+    uint8_t nr_segments; /* DISCARD: the flag byte; INDIRECT: 0 */
     uint16_t handle;
+    uint8_t indirect_operation;    /* INDIRECT only, else 0 */
+    uint16_t nr_indirect_segments; /* INDIRECT only, else 0 */
     uint64_t id;
     uint64_t sector;
     uint64_t nr_sectors; /* DISCARD only, else 0 */
-    struct blkif_wire_segment segments[BLKIF_WIRE_SEGMENTS]; /* not INDIRECT */
-    /* INDIRECT only, else 0; its nr_segments is 0. */
-    uint8_t indirect_operation;
-    uint16_t nr_indirect_segments;
-    uint32_t indirect_grefs[BLKIF_WIRE_INDIRECT_PAGES];
+    union {
+        struct blkif_wire_segment segments[BLKIF_WIRE_SEGMENTS];
+        uint32_t indirect_grefs[BLKIF_WIRE_INDIRECT_PAGES]; /* INDIRECT */
+    };
 };
 
 struct blkif_wire_response {

@@ -25,10 +25,15 @@ static const struct {
     [LOG_LEVEL_DEBUG] = { "debug", 7 },
 };
 
+void log_set_level(enum log_level level)
+{
+    __atomic_store_n(&log_threshold, level, __ATOMIC_RELAXED);
+}
+
 void log_init(const char *name, enum log_level level)
 {
     log_name = name;
-    log_threshold = level;
+    log_set_level(level);
     log_to_journal = getenv("JOURNAL_STREAM") != NULL;
 }
 
@@ -43,13 +48,18 @@ int log_level_parse(const char *text, enum log_level *level)
     return -EINVAL;
 }
 
+const char *log_level_text(enum log_level level)
+{
+    return level_info[level].text;
+}
+
 void log_message(enum log_level level, const char *format, ...)
 {
     char line[1024];
     int saved_errno = errno, used;
     va_list arguments;
 
-    if (level > log_threshold)
+    if (level > __atomic_load_n(&log_threshold, __ATOMIC_RELAXED))
         return;
     if (log_to_journal)
         used = snprintf(line, sizeof line, "<%d>", level_info[level].priority);

@@ -12,8 +12,11 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
 
 /* name (borrowed for ever) starts each line; nothing above level is shown. */
 void log_init(const char *name, enum log_level level);
+/* From here on, for all threads. */
+void log_set_level(enum log_level level);
 /* "error", "warning", "info", "debug"; -EINVAL for anything else. */
 int log_level_parse(const char *text, enum log_level *level);
+const char *log_level_text(enum log_level level);
 
 void log_message(enum log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -60,7 +60,7 @@ options_of_pod() {
     awk '
     BEGIN { command = "-" }
     /^=head1/ { has_commands = /COMMANDS/; command = "-" }
-    has_commands && /^=item B<[a-z]+>/ {
+    has_commands && /^=item B<[a-z-]+>/ {
         command = $2
         gsub(/B<|>.*/, "", command)
         print command, "-"
@@ -187,7 +187,7 @@ check_parameters() { # ROOT
 # "COMMAND ARGUMENT", from the table in command.c and the one in CONTROL.md
 check_control() { # ROOT
     sed -n '/} commands\[\]/,/^};/p' "$1/backend/supervisor/command.c" |
-        grep -o '{ "[a-z]*", [a-zJ]' | tr -d '{",' | awk '
+        grep -o '{ "[a-z-]*", [a-zJ]' | tr -d '{",' | awk '
         $2 == "c" { command = $1; print command, "-" }
         $2 == "J" { print command, $1 }' | to_list commands
     sed -n '/^## Commands/,/^## A disk/p' "$1/docs/CONTROL.md" |

@@ -45,14 +45,28 @@ check_core() { # ROOT COMPILER...
         }'
 }
 
+check_our_core() { # COMPILER...
+    check_core "$top_srcdir" "$@"
+}
+
+# The numbers of tests/unit/blkif-layout.h, which that test uses, are those of
+# this compiler.
+check_layout() { # COMPILER...
+    echo '#include "tests/unit/blkif-layout.h"' |
+        "$@" -std=gnu11 -ffreestanding -nostdinc \
+            -isystem "$("$@" -print-file-name=include)" \
+            -isystem "$scratch/include" -I "$top_srcdir" -fsyntax-only -x c -
+}
+
 # ok, if the compiler can do it at all
-check_if_possible() { # SENTENCE MISSING COMPILER...
+check_if_possible() { # SENTENCE MISSING FUNCTION COMPILER...
     sentence=$1
     missing=$2
-    shift 2
+    function=$3
+    shift 3
     if echo 'int probe;' | "$@" -ffreestanding -x c -c - \
         -o "$scratch/probe.o" 2>/dev/null; then
-        ok "$sentence" check_core "$top_srcdir" "$@"
+        ok "$sentence" "$function" "$@"
     else
         skip "$sentence" "$missing"
     fi
@@ -69,9 +83,14 @@ command -v $arm >/dev/null || arm="clang --target=aarch64-linux-gnu"
 # shellcheck disable=SC2086
 {
     ok "the core needs no libc" check_core "$top_srcdir" $CC
-    check_if_possible "the core needs no libc with 32 bits" "-m32" $CC -m32
+    check_if_possible "the core needs no libc with 32 bits" "-m32" \
+        check_our_core $CC -m32
     check_if_possible "the core needs no libc on 64-bit Arm" \
-        "an aarch64 compiler" $arm
+        "an aarch64 compiler" check_our_core $arm
+    check_if_possible "the ring's entries are laid out as we say, on i386" \
+        "-m32" check_layout $CC -m32
+    check_if_possible "the ring's entries are laid out as we say, on Arm" \
+        "an aarch64 compiler" check_layout $arm
 
     bad common/blkif/a.c <<'END'
 int printf(const char *format, ...);

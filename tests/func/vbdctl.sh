@@ -106,7 +106,7 @@ expect 'a second vbdd in the same place is refused' 1 'in use by another vbdd' \
     start_vbdd --local "$dir"
 expect 'an empty list' 0 '^no disks$' ctl list
 
-truncate -s 1G "$dir/disk"
+truncate -s 1G "$dir/disk" "$dir/disk2"
 expect 'attach' 0 '^$' ctl attach --domid 5 --vdev xvda \
     --target "$dir/disk" --engine ok --option flush-retry=1min
 expect 'list shows the disk' 0 "^1 +ready +64.0 MiB +ok +[0-9]+ +$dir/disk" \
@@ -116,8 +116,44 @@ expect 'list shows the vbd' 0 '^5/xvda +1 +w +InitWait +Initialising +none' \
 expect 'show a disk' 0 '^sector_bytes +512 B$' ctl show 1
 expect 'show a vbd' 0 '^state +InitWait$' ctl show 5/xvda
 expect 'show what is not' 1 '^vbdctl: there is no disk 9$' ctl show 9
-expect 'stats' 0 'p50 45 us  p99 45 us  p99.9 1.4 ms' ctl stats
+expect 'stats' 0 'p50 46 us  p99 46 us  p99.9 1.4 ms' ctl stats
 expect 'the options arrived' 0 '--flush-retry 60000000' cat "$dir/disk.log"
+expect 'a histogram' 0 '^ +32 us to +46 us +990 +#{40}$' ctl stats --histogram
+expect 'the tail of a histogram' 0 '^ +1.0 ms to +1.4 ms +10 +#$' \
+    ctl stats 1 --histogram
+expect 'stats of what is not' 1 '^vbdctl: there is no disk 9$' ctl stats 9
+expect 'features of who has not connected' 0 '^  abi +- +-$' \
+    ctl features 5/xvda
+expect 'the level is said' 0 '^vbdd  debug$' ctl log-level
+expect 'the level is set' 0 '^$' ctl log-level info
+expect 'the worker has it too' 0 '^disk 1  info$' ctl log-level
+expect 'a level for one worker' 0 '^$' ctl log-level warning 1
+expect 'the one worker has it' 0 '^disk 1  warning$' ctl log-level
+expect 'a level that is none' 1 "'loud' is no level: expected error, warning" \
+    ctl log-level loud
+expect 'the level is set back' 0 '^$' ctl log-level debug
+expect 'resize wants a disk' 2 'resize: expected DISK or DOMID/VDEV' ctl resize
+expect 'resize of what is not' 1 '^vbdctl: there is no disk 9$' ctl resize 9
+expect 'a disk that has not grown' 0 \
+    '^disk 1: 67108864 bytes \(64.0 MiB\), unchanged$' ctl resize 1
+front=/local/domain/5/device/vbd/51712
+xenstore-write $front/ring-ref 8 $front/event-channel 3 $front/state 3
+await_node /local/domain/0/backend/vbd/5/51712/state 4
+expect 'stats of a queue' 0 '^ +0 +4 +128 +1003 +7 +3 +1000 +200 +150 +140$' \
+    ctl stats 5/xvda
+expect 'stats of persistent grants' 0 \
+    '^ +persistent grants 100 of 1024, hits 900, misses 110, evictions 10$' \
+    ctl stats
+expect 'features of who has connected' 0 '^  abi +- +x86_64$' ctl features
+expect 'features say both sides' 0 '^  indirect segments +256 +64$' \
+    ctl features 5/xvda
+echo 134217728 >"$dir/disk.size"
+expect 'a disk that has grown' 0 \
+    'was 67108864 \(64.0 MiB\); said to 5/xvda$' ctl resize 5/xvda
+expect 'the front end can see it' 0 '^262144$' \
+    read_node /local/domain/0/backend/vbd/5/51712/sectors
+echo 512 >"$dir/disk.size"
+expect 'a disk that has shrunk' 1 '^vbdctl: disk 1: .* smaller$' ctl resize 1
 expect 'a reply as it comes' 0 '^\{.*"ok":true\}$' ctl --json list
 expect 'a refusal as it comes' 1 '^\{"ok":false,"error":".*"\}$' \
     ctl --json show 9
@@ -126,6 +162,44 @@ expect 'attaching twice' 1 '5/xvda is attached already' ctl attach \
 xenstore-write /local/domain/5/device/vbd/51712/state 6
 expect 'detach' 0 '^$' ctl detach --domid 5 --vdev xvda
 expect 'nothing is left' 0 '^no disks$' ctl list
+
+# --- watching ---------------------------------------------------------------
+# await_lines FILE COUNT PATTERN: at least so many, or after 60 s not
+await_lines() {
+    for _ in $(seq 3000); do
+        [ "$(grep -c -- "$3" "$1")" -ge "$2" ] && return
+        sleep 0.02
+    done
+    return 1
+}
+
+expect 'what does nothing cannot be watched' 2 'only list and stats' \
+    ctl --watch resize 1
+expect 'a time that is none' 2 'expected 0.1 to 86400 seconds' \
+    ctl --watch=0 list
+expect 'a refusal ends it' 1 'there is no disk 9' ctl --watch=0.1 stats 9
+
+"$bin/vbdctl" --socket "$dir/state/control" --watch=0.1 list \
+    >"$dir/watched" 2>&1 &
+watcher=$!
+await_lines "$dir/watched" 3 '^no disks$'
+report 'list is repeated' $? "$(cat "$dir/watched")"
+kill -INT $watcher
+wait $watcher
+report 'SIGINT ends it well' $? "status $?"
+! grep -q "$(printf '\033')" "$dir/watched"
+report 'no screen is cleared where there is none' $? "$(cat -v "$dir/watched")"
+
+lines=$(ctl --json --watch=0.1 list | head -n 3 | grep -c '^{.*}$')
+[ "$lines" = 3 ]
+report 'with --json each time is a line' $? "$lines"
+mkfifo "$dir/pipe"
+timeout 60 "$bin/vbdctl" --socket "$dir/state/control" --watch=86400 list \
+    >"$dir/pipe" 2>&1 &
+watcher=$!
+head -n 1 "$dir/pipe" >/dev/null
+wait $watcher
+report 'it ends when nobody reads' $? "status $?"
 
 # --- the hotplug script -----------------------------------------------------
 back=/local/domain/0/backend/vbd/7/51728
@@ -157,11 +231,23 @@ expect 'a failed add says why' 0 '^the target is held by process 1$' \
 xenstore-rm $back
 expect 'add of what is not there' 1 'is not a back-end node' script add
 
+"$bin/vbdctl" --socket "$dir/state/control" --watch=0.1 stats \
+    >"$dir/watched" 2>&1 &
+watcher=$!
+expect 'one more disk' 0 '^$' ctl attach --domid 5 --vdev xvda \
+    --target "$dir/disk2" --engine ok
+await_lines "$dir/watched" 2 \
+    '  rate  *0 requests/s  read [1-9][0-9]*[.][0-9] MB/s  written 0.0 MB/s$'
+report 'stats has rates' $? "$(tail "$dir/watched")"
+
 # --- the end ----------------------------------------------------------------
 kill "$(cat "$dir/pid")"
 for _ in $(seq 3000); do
     kill -0 "$(cat "$dir/pid")" 2>/dev/null || break
     sleep 0.02
 done
+wait $watcher
+[ $? = 1 ] && tail -n 1 "$dir/watched" | grep -q '^vbdctl: .*vbdd'
+report 'who watches is told that vbdd has gone' $? "$(tail "$dir/watched")"
 expect 'SIGTERM ends it' 0 'ended$' cat "$dir/vbdd.log"
 echo "1..$tests"

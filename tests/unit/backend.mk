@@ -3,7 +3,8 @@
 # workers that move no data.
 supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-target %D%/host-vdev %D%/supervisor-states \
-	%D%/supervisor-features %D%/supervisor-disks %D%/supervisor-control
+	%D%/supervisor-features %D%/supervisor-disks %D%/supervisor-control \
+	%D%/supervisor-running
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -24,6 +25,9 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_control_SOURCES = %D%/supervisor-control.c $(supervisor_rig)
 %C%_supervisor_control_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_control_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_running_SOURCES = %D%/supervisor-running.c $(supervisor_rig)
+%C%_supervisor_running_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_running_LDADD = $(supervisor_rig_libs)
 %C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
 %C%_supervisor_fake_worker_LDADD = libhost.a
 

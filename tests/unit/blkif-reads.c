@@ -88,21 +88,61 @@ static const size_t request_bytes[] = { sizeof(struct blkif_request), 108,
 static const size_t response_bytes[] = { sizeof(struct blkif_response), 12,
                                          16 };
 
-static void check_requests(void)
+/* Whatever is asked for, the whole slot is read, each byte once. */
+static void check_requests_of(enum blkif_abi abi, uint8_t operation)
 {
     is_strict = true;
-    for (int abi = 0; abi < BLKIF_ABI_COUNT; abi++)
-        for (unsigned nr = 1; nr <= 32; nr++) {
-            struct back_ring back;
+    for (unsigned nr = 1; nr <= 32; nr++) {
+        struct back_ring back;
 
-            back_ring_init(&back, &page, 1, (enum blkif_abi)abi);
-            page.sring.req_prod = nr;
-            forget();
-            CHECK_EQ(back_ring_take(&back, requests, 32), (int)nr);
-            check_loads(64, 64 + nr * request_bytes[abi], 1);
-            CHECK_EQ(loads[offsetof(struct blkif_sring, req_prod)], 1);
-            CHECK_EQ(header_loads(), 1);
-        }
+        memset(&page, 0xff, sizeof(page));
+        for (unsigned i = 0; i < nr; i++)
+            page.bytes[64 + i * request_bytes[abi]] = operation;
+        back_ring_init(&back, &page, 1, abi);
+        page.sring.req_prod = nr;
+        forget();
+        CHECK_EQ(back_ring_take(&back, requests, 32), (int)nr);
+        check_loads(64, 64 + nr * request_bytes[abi], 1);
+        CHECK_EQ(loads[offsetof(struct blkif_sring, req_prod)], 1);
+        CHECK_EQ(header_loads(), 1);
+        CHECK_EQ(requests[nr - 1].operation, operation);
+    }
+}
+
+static void check_requests(void)
+{
+    static const uint8_t operations[] = {
+        BLKIF_OP_READ, BLKIF_OP_WRITE, BLKIF_OP_WRITE_BARRIER,
+        BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_DISCARD, BLKIF_OP_INDIRECT, 255 };
+
+    for (int abi = 0; abi < BLKIF_ABI_COUNT; abi++)
+        for (unsigned i = 0; i < sizeof(operations); i++)
+            check_requests_of((enum blkif_abi)abi, operations[i]);
+}
+
+/* What the reads were of: the number of segments that is judged is the one
+ * that is used, though the shared one has changed since. */
+static void check_copies(void)
+{
+    for (int abi = 0; abi < BLKIF_ABI_COUNT; abi++) {
+        struct front_ring front;
+        struct back_ring back;
+        struct blkif_wire_request request = {
+            .operation = BLKIF_OP_INDIRECT, .nr_indirect_segments = 256,
+            .indirect_operation = BLKIF_OP_READ, .indirect_grefs = { 8, 9 } };
+
+        is_strict = false;
+        front_ring_init(&front, &page, 1, (enum blkif_abi)abi);
+        back_ring_init(&back, &page, 1, (enum blkif_abi)abi);
+        front_ring_put(&front, &request);
+        front_ring_push(&front);
+        CHECK_EQ(back_ring_take(&back, requests, 1), 1);
+        memset(&page, 0xff, sizeof(page));
+        CHECK(requests[0].operation == BLKIF_OP_INDIRECT &&
+              requests[0].nr_indirect_segments == 256 &&
+              requests[0].indirect_operation == BLKIF_OP_READ &&
+              requests[0].indirect_grefs[1] == 9);
+    }
 }
 
 static void check_responses(void)
@@ -124,24 +164,41 @@ static void check_responses(void)
     }
 }
 
+/* A request of `request`, and a response; both are written once and whole. */
+static void check_writer(struct front_ring *front, struct back_ring *back,
+                         const struct blkif_wire_request *request,
+                         size_t meaning)
+{
+    is_strict = false;
+    front_ring_init(front, &page, 1, BLKIF_ABI_NATIVE);
+    is_strict = true;
+    back_ring_init(back, &page, 1, BLKIF_ABI_NATIVE);
+    forget();
+    front_ring_put(front, request);
+    back_ring_put(back, 1, 2, 3);
+    CHECK_EQ(header_loads(), 0);
+    check_loads(0, 0, 0);
+    for (size_t i = 0; i < sizeof(page); i++)
+        CHECK_EQ(stores[i], (i >= 64 && i < 64 + meaning) +
+                            (i >= 64 && i < 64 + response_bytes[0]));
+}
+
 static void check_writers(void)
 {
     struct front_ring front;
     struct back_ring back;
-    struct blkif_wire_request request = { .nr_segments = 11 };
 
-    is_strict = false;
-    front_ring_init(&front, &page, 1, BLKIF_ABI_NATIVE);
-    is_strict = true;
-    back_ring_init(&back, &page, 1, BLKIF_ABI_NATIVE);
-    forget();
-    front_ring_put(&front, &request);
-    back_ring_put(&back, 1, 2, 3);
-    CHECK_EQ(header_loads(), 0);
-    check_loads(0, 0, 0);
-    for (size_t i = 0; i < sizeof(page); i++)
-        CHECK_EQ(stores[i], (i >= 64 && i < 64 + request_bytes[0]) +
-                            (i >= 64 && i < 64 + response_bytes[0]));
+    check_writer(&front, &back,
+                 &(struct blkif_wire_request){
+                     .operation = BLKIF_OP_INDIRECT },
+                 offsetof(blkif_request_indirect_t, indirect_grefs) + 32);
+    check_writer(&front, &back,
+                 &(struct blkif_wire_request){
+                     .operation = BLKIF_OP_DISCARD },
+                 offsetof(blkif_request_discard_t, nr_sectors) + 8);
+    check_writer(&front, &back,
+                 &(struct blkif_wire_request){ .nr_segments = 11 },
+                 request_bytes[0]);
     front_ring_push(&front);
     CHECK_EQ(header_loads(), 2); /* the old producer index and the event */
     forget();
@@ -163,6 +220,7 @@ int main(void)
 {
     TEST("each byte of a taken request is read once, the index once",
          check_requests);
+    TEST("what was taken is a copy", check_copies);
     TEST("each byte of a taken response is read once, the index once",
          check_responses);
     TEST("writing an entry reads nothing, and a byte is written once",

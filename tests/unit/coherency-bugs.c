@@ -40,6 +40,8 @@ static void check_each_bug(void)
         [COHERENCY_BUG_EARLY_RELEASE] = "a range is released too early",
         [COHERENCY_BUG_FLUSH_FAILURE_IGNORED] = "a failed flush is OK",
         [COHERENCY_BUG_PART_ERROR_LOST] = "the error of a part is lost",
+        [COHERENCY_BUG_ZERO_NO_MERGE] = "a zero takes whole blocks",
+        [COHERENCY_BUG_ZERO_IS_DURABLE] = "a durable zero is volatile",
     };
 
     for (int bug = COHERENCY_BUG_NONE + 1; bug < COHERENCY_BUG_COUNT; bug++)

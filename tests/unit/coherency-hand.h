@@ -93,6 +93,7 @@ static inline void hand_prepare(struct hand *hand, uint32_t block_bytes)
         .can_fua = true,
         .can_discard = true,
         .can_secure = true,
+        .can_zero_fast = true,
         .flush_retry = true,
     };
     hand->config.flush_retry_us = 30 * SECOND_US;
@@ -180,6 +181,8 @@ static inline void hand_finish_nth(struct hand *hand, unsigned i, int error)
         memcpy(request->data, place, request->length_bytes);
     if (has_memory && request->op == ENGINE_WRITE)
         memcpy(place, request->data, request->length_bytes);
+    if (has_memory && request->op == ENGINE_ZERO)
+        memset(place, 0, request->length_bytes);
     request->done(request, error);
 }
 
@@ -230,7 +233,8 @@ static inline struct ask *ask_make(struct hand *hand, enum coherency_op op,
                                    unsigned misalign)
 {
     struct ask *ask = calloc(1, sizeof(*ask));
-    bool has_data = length_bytes && op != COHERENCY_DISCARD;
+    bool has_data = length_bytes && op != COHERENCY_DISCARD &&
+                    op != COHERENCY_ZERO;
 
     REQUIRE(ask);
     ask->hand = hand;
@@ -302,16 +306,26 @@ static inline struct ask *ask_flush(struct hand *hand,
     return ask_empty(hand, client, COHERENCY_FLUSH);
 }
 
+/* op: DISCARD or ZERO. */
+static inline struct ask *ask_clear(struct hand *hand,
+                                    struct coherency_client *client,
+                                    enum coherency_op op, unsigned flags,
+                                    uint64_t offset_bytes,
+                                    uint64_t length_bytes)
+{
+    struct ask *ask = ask_make(hand, op, offset_bytes, length_bytes, 0);
+
+    ask->request.flags = flags;
+    return ask_send(client, ask);
+}
+
 static inline struct ask *ask_discard(struct hand *hand,
                                       struct coherency_client *client,
                                       unsigned flags, uint64_t offset_bytes,
                                       uint64_t length_bytes)
 {
-    struct ask *ask =
-        ask_make(hand, COHERENCY_DISCARD, offset_bytes, length_bytes, 0);
-
-    ask->request.flags = flags;
-    return ask_send(client, ask);
+    return ask_clear(hand, client, COHERENCY_DISCARD, flags, offset_bytes,
+                     length_bytes);
 }
 
 static inline bool ask_is_open(const struct ask *ask)

@@ -49,7 +49,7 @@ static void check_bad_ranges(void)
     enum coherency_op op;
 
     two_clients();
-    for (op = COHERENCY_READ; op <= COHERENCY_DISCARD; op++) {
+    for (op = COHERENCY_READ; op <= COHERENCY_ZERO; op++) {
         if (op == COHERENCY_FLUSH || op == COHERENCY_BARRIER)
             continue;
         CHECK_EQ(refusal(op, 0, 0), -EINVAL);

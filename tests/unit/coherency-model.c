@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Claim: whatever clients do, in whatever order the engine completes and
- * whatever fails, every read, answer and crash is one that C2-C8, C10 and C13
- * allow, and nothing waits for ever. Source: COHERENCY.md C2-C8, C10, C13.
+ * whatever fails, every read, answer and crash is one that C2-C8, C10, C13
+ * and C14 allow, and nothing waits for ever. Source: COHERENCY.md, the same.
  * Mechanism: a simulated world (coherency-sim.h), a model of what is allowed
  * (coherency-model.h), a seed. */
 #include "tests/unit/coherency-sim.h"
@@ -28,6 +28,7 @@ static void check_a_million_operations(void)
     CHECK(report.reads_judged > report.operations / 10);
     CHECK(report.crashes_judged > report.operations / 100);
     CHECK(report.engine_flushes > report.operations / 100);
+    CHECK(report.zeroes > report.operations / 100 && report.resizes > 0);
     CHECK(report.merged > 0 && report.waited > report.operations / 20);
 }
 

@@ -3,7 +3,8 @@
  * Time is one counter that ticks at each event. A write is named by the time
  * it was accepted at, and that name is what it leaves in each of its sectors.
  * For each sector the model keeps the writes it was given, oldest first, and
- * judges two kinds of sightings: what a read returned (C3, C4), and what a
+ * (A ZERO leaves no name: any of them may have left the zeros that are seen.)
+ * It judges two kinds of sightings: what a read returned (C3, C4), and what a
  * crash at this moment would leave (C5-C8). */
 #ifndef VBDD_TESTS_COHERENCY_MODEL_H
 #define VBDD_TESTS_COHERENCY_MODEL_H
@@ -22,11 +23,19 @@ enum model_fate {
     FATE_VANISHED, /* the same, but a read has returned an older one: old */
 };
 
+static const uint64_t model_zeros = UINT64_MAX - 2; /* what a ZERO leaves */
+
+enum model_mark {
+    MARK_NAME,
+    MARK_ZEROS,
+    MARK_ANYTHING, /* DISCARD (C10) */
+};
+
 struct model_write {
     uint64_t name, answered_at;
     unsigned client;
     enum model_fate fate;
-    bool is_discard; /* leaves anything at all (C10) */
+    enum model_mark mark; /* what it leaves */
     bool is_durable; /* once written, by itself: FUA, BARRIER (C6-C8) */
 };
 
@@ -61,10 +70,10 @@ static inline bool model_is_durable(const struct model *model,
 }
 
 static inline void model_accept(struct model *model, unsigned s, uint64_t name,
-                                unsigned client, bool is_discard)
+                                unsigned client, enum model_mark mark)
 {
     struct model_write write = {.name = name, .client = client,
-                                .is_discard = is_discard};
+                                .mark = mark};
 
     if (model->sectors[s].count == MODEL_DEPTH)
         model_blame(model, "the model is full", s, name, 0);
@@ -101,6 +110,11 @@ static inline void model_secure(struct model *model, unsigned client)
                 model->sectors[s].writes[k].is_durable = true;
 }
 
+static inline bool model_shows(const struct model_write *write, uint64_t value)
+{
+    return value == (write->mark == MARK_ZEROS ? model_zeros : write->name);
+}
+
 /* A sector shows `value`: to a read accepted at `before`, or to who comes
  * after a crash now (before is UINT64_MAX). A read must show the newest write
  * accepted before it (C3, C4), a crash the newest durable one or one accepted
@@ -114,13 +128,16 @@ static inline void model_see(struct model *model, unsigned s, uint64_t value,
         struct model_write *write = &model->sectors[s].writes[k];
         uint64_t gate = model->clients[write->client].gate;
 
-        if (write->fate == FATE_VANISHED && write->name == value)
+        if (write->fate == FATE_VANISHED && write->mark == MARK_NAME &&
+            model_shows(write, value))
             model_blame(model, "C3: gone in a read, and back", s, value, 0);
         if (write->name >= before || write->fate == FATE_VANISHED)
             continue;
-        if (write->is_discard)
+        if (write->mark == MARK_ANYTHING)
             return;
-        if (write->name == value) {
+        if (model_shows(write, value)) {
+            if (write->mark == MARK_ZEROS) /* its own, or an older one's */
+                return;
             if (!is_crash && write->fate != FATE_WRITTEN)
                 write->fate = FATE_SEEN;
             if (write->name > gate) /* cannot have begun */

@@ -321,6 +321,12 @@ static void check_fua(void)
     CHECK(ask_is_open(discard));
     hand_finish_flush(&hand, 0);
     CHECK(ask_got(discard, 0));
+    discard = ask_discard(&hand, a, COHERENCY_SECURE, 0, B);
+    hand_finish(&hand, ENGINE_DISCARD, 0, 0);
+    CHECK(ask_is_open(discard));
+    hand_finish_flush(&hand, 0);
+    CHECK(ask_got(discard, 0));
+    CHECK_EQ(hand_stats(&hand).engine_flushes, 2);
 
     hand.engine.info.can_fua = false;
     ask_flush(&hand, b); /* is running: too early for the write below */

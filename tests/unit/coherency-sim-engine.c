@@ -21,6 +21,11 @@ bool sim_chance(struct sim_engine *sim, unsigned in_thousand)
 
 void sector_fill(char *sector, uint64_t name, uint64_t place)
 {
+    place++;
+    if (name == sim_zeros) {
+        memset(sector, 0, SECTOR_BYTES);
+        return;
+    }
     memcpy(sector, &name, 8);
     memcpy(sector + 8, &place, 8);
     memcpy(sector + SECTOR_BYTES - 8, &name, 8);
@@ -33,7 +38,9 @@ uint64_t sector_name(const char *sector, uint64_t place)
     memcpy(&name, sector, 8);
     memcpy(&where, sector + 8, 8);
     memcpy(&tail, sector + SECTOR_BYTES - 8, 8);
-    return name == tail && where == place ? name : sim_garbage;
+    if (!name && !where && !tail)
+        return sim_zeros;
+    return name == tail && where == place + 1 ? name : sim_garbage;
 }
 
 unsigned sim_block_sectors(const struct sim_engine *sim)
@@ -108,6 +115,24 @@ static void engine_do_write(struct sim_engine *sim,
     }
 }
 
+/* What fails has zeroed some of the blocks. */
+static void engine_do_zero(struct sim_engine *sim,
+                           struct engine_request *request, int error)
+{
+    uint64_t block_bytes = sim->engine.info.block_bytes;
+    uint64_t first = request->offset_bytes / block_bytes;
+
+    for (uint64_t b = 0; b < request->length_bytes / block_bytes; b++) {
+        struct sim_version *version;
+
+        if (error && sim_random(sim, 2))
+            continue;
+        version = block_push(sim, &sim->blocks[first + b]);
+        for (unsigned j = 0; j < sim_block_sectors(sim); j++)
+            version->names[j] = sim_zeros;
+    }
+}
+
 static void engine_do_discard(struct sim_engine *sim,
                               struct engine_request *request)
 {
@@ -137,6 +162,8 @@ static int engine_pick_error(struct sim_engine *sim,
         }
         return sim->now_us < sim->sick_until_us ? -sim->sick_errno : 0;
     }
+    if (request->flags & ENGINE_FAST && sim_random(sim, 2))
+        return -EOPNOTSUPP;
     return sim_chance(sim, 4) ? -EIO : 0;
 }
 
@@ -154,6 +181,9 @@ void sim_engine_complete(struct sim_engine *sim)
         break;
     case ENGINE_WRITE:
         engine_do_write(sim, request, error);
+        break;
+    case ENGINE_ZERO:
+        engine_do_zero(sim, request, error);
         break;
     case ENGINE_DISCARD:
         engine_do_discard(sim, request);
@@ -179,17 +209,28 @@ static void sim_engine_submit(struct engine *engine,
     sim->pending[sim->pending_count++] = request;
 }
 
+static int sim_engine_resize(struct engine *engine)
+{
+    struct sim_engine *sim = (struct sim_engine *)(void *)engine;
+
+    if (sim->target_bytes < engine->info.size_bytes)
+        return -EINVAL;
+    engine->info.size_bytes = sim->target_bytes;
+    return 0;
+}
+
 void sim_engine_open(struct sim_engine *sim)
 {
     static const struct engine_ops ops = {.name = "sim",
-                                          .submit = sim_engine_submit};
+                                          .submit = sim_engine_submit,
+                                          .resize = sim_engine_resize};
 
     sim->engine.ops = &ops;
     for (unsigned b = 0; b < SIM_SECTORS / sim_block_sectors(sim); b++)
         sim->blocks[b].count = 1;
 }
 
-/* Of a write under way any blocks may have arrived. */
+/* Of a write or ZERO under way any blocks may have arrived. */
 static void crash_add_write(struct sim_engine *sim,
                             const struct engine_request *request,
                             uint64_t *names)
@@ -203,7 +244,9 @@ static void crash_add_write(struct sim_engine *sim,
         if (sim_random(sim, 2))
             continue;
         for (unsigned j = i; j < i + per_block; j++)
-            names[first + j] = sector_name(data + j * SECTOR_BYTES, first + j);
+            names[first + j] =
+                data ? sector_name(data + j * SECTOR_BYTES, first + j)
+                     : sim_zeros;
     }
 }
 
@@ -219,6 +262,7 @@ void sim_engine_crash(struct sim_engine *sim, uint64_t names[SIM_SECTORS])
                per_block * sizeof(*names));
     }
     for (unsigned p = 0; p < sim->pending_count; p++)
-        if (sim->pending[p]->op == ENGINE_WRITE)
+        if (sim->pending[p]->op == ENGINE_WRITE ||
+            sim->pending[p]->op == ENGINE_ZERO)
             crash_add_write(sim, sim->pending[p], names);
 }

@@ -17,6 +17,7 @@ enum {
     SIM_PENDING = 512,
 };
 static const uint64_t sim_garbage = UINT64_MAX - 1;
+static const uint64_t sim_zeros = UINT64_MAX - 2;
 
 struct sim_version {
     uint64_t serial; /* when it was completed */
@@ -34,6 +35,7 @@ struct sim_engine {
     uint64_t now_us, sick_until_us; /* flushes fail until then */
     int sick_errno;
     bool is_calm; /* nothing fails any more */
+    uint64_t target_bytes; /* what engine_resize() finds */
     unsigned pending_count;
     struct engine_request *pending[SIM_PENDING];
     struct sim_block blocks[SIM_SECTORS];
@@ -49,7 +51,8 @@ unsigned sim_block_sectors(const struct sim_engine *sim);
 uint64_t sim_random(struct sim_engine *sim, uint64_t below);
 bool sim_chance(struct sim_engine *sim, unsigned in_thousand);
 
-/* What is in a sector: the name of the write, where it belongs, the name. */
+/* What is in a sector: the name of the write, where it belongs (from 1, so that
+ * no write leaves zeros), the name; or all zeros (sim_zeros). */
 void sector_fill(char *sector, uint64_t name, uint64_t place);
 /* Its name; sim_garbage if that is not what is in it. */
 uint64_t sector_name(const char *sector, uint64_t place);

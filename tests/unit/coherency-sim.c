@@ -23,6 +23,7 @@ struct op {
     unsigned client, index; /* in world->out */
     uint64_t name;
     bool is_out;
+    bool is_behind_end; /* of the disk as it was when this was accepted */
     char *memory; /* OP_SECTORS, and room to be misaligned */
 };
 
@@ -50,6 +51,15 @@ struct world {
 static uint64_t world_random(struct world *world, uint64_t below)
 {
     return sim_random(&world->sim, below);
+}
+
+/* In blocks of any size. */
+static uint64_t world_random_size(struct world *world)
+{
+    uint64_t most = SIM_SECTORS / SIM_BLOCK_SECTORS_MOST;
+
+    return (most - world_random(world, most / 2)) * SIM_BLOCK_SECTORS_MOST *
+           SECTOR_BYTES;
 }
 
 static void world_blame(struct world *world, const char *sentence)
@@ -110,7 +120,7 @@ static bool op_touches(const struct op *op, uint64_t s)
                          : 0;
     uint64_t at = s * SECTOR_BYTES;
 
-    if (op->request.op == COHERENCY_READ)
+    if (op->request.op == COHERENCY_READ || op->is_behind_end)
         return false;
     if (op->request.op != COHERENCY_DISCARD)
         return true;
@@ -121,6 +131,7 @@ static bool op_touches(const struct op *op, uint64_t s)
            at + granule <= op->request.offset_bytes + op->request.length_bytes;
 }
 
+/* A BARRIER that is refused holds up nothing. */
 static void world_find_gate(struct world *world, unsigned client)
 {
     uint64_t gate = UINT64_MAX;
@@ -128,6 +139,7 @@ static void world_find_gate(struct world *world, unsigned client)
     for (unsigned i = 0; i < world->out_count; i++)
         if (world->out[i]->client == client &&
             world->out[i]->request.op == COHERENCY_BARRIER &&
+            !world->out[i]->is_behind_end &&
             world->out[i]->name < gate)
             gate = world->out[i]->name;
     world->model.clients[client].gate = gate;
@@ -184,7 +196,11 @@ static void op_judge_error(struct op *op, int error)
 
     if (error == -ECANCELED && !world->clients[op->client].is_closing)
         world_blame(world, "a request was cancelled without a close");
-    if (error && error != -ECANCELED && error != -EIO)
+    if (!error && op->is_behind_end)
+        world_blame(world, "C14: a request was served behind the end");
+    if (error && error != -ECANCELED && error != -EIO &&
+        !(error == -EINVAL && op->is_behind_end) &&
+        !(error == -EOPNOTSUPP && op->request.flags & COHERENCY_FAST))
         world_blame(world, "an error nobody has made");
     if (!error && world->fail_stopped_at && op->name > world->fail_stopped_at)
         world_blame(world, "C8: a request was served in fail-stop");
@@ -244,9 +260,14 @@ static void op_choose_kind(struct op *op)
     op->request.flags = 0;
     if (dice < 36) {
         op->request.op = COHERENCY_READ;
-    } else if (dice < 80) {
+    } else if (dice < 74) {
         op->request.op = COHERENCY_WRITE;
         op->request.flags = dice < 46 ? COHERENCY_FUA : 0;
+    } else if (dice < 80) {
+        op->request.op = COHERENCY_ZERO;
+        op->request.flags = (dice < 76 ? COHERENCY_FUA : 0) |
+                            (dice % 2 ? COHERENCY_FAST : 0);
+        world->report->zeroes++;
     } else if (dice < 91) {
         op->request.op = COHERENCY_FLUSH;
         has_data = dice < 83;
@@ -281,6 +302,13 @@ static void op_choose_place(struct op *op)
     op->request.data = op->memory + (sim_chance(&world->sim, 50) ? 64 : 0);
 }
 
+static enum model_mark op_mark(const struct op *op)
+{
+    return op->request.op == COHERENCY_DISCARD ? MARK_ANYTHING
+           : op->request.op == COHERENCY_ZERO  ? MARK_ZEROS
+                                               : MARK_NAME;
+}
+
 static void op_fill(struct op *op)
 {
     unsigned first = (unsigned)(op->request.offset_bytes / SECTOR_BYTES);
@@ -296,7 +324,7 @@ static void op_fill(struct op *op)
         if (op->world->model.sectors[first + i].count > PRUNE_AT)
             world_prune(op->world, first + i);
         model_accept(&op->world->model, first + i, op->name, op->client,
-                     op->request.op == COHERENCY_DISCARD);
+                     op_mark(op));
     }
 }
 
@@ -323,7 +351,11 @@ static void op_submit(struct op *op, unsigned client)
     world->out[world->out_count++] = op;
     world->clients[client].out++;
     world->report->operations++;
+    op->is_behind_end = op->request.offset_bytes + op->request.length_bytes >
+                        world->sim.engine.info.size_bytes;
     op_fill(op);
+    if (op->request.op == COHERENCY_ZERO)
+        op->request.data = NULL;
     if (op->request.op == COHERENCY_BARRIER)
         world_find_gate(world, client);
     coherency_submit(world->clients[client].client, &op->request);
@@ -428,6 +460,22 @@ static void world_crash(struct world *world)
     world->report->crashes_judged++;
 }
 
+/* The target has another size now: the disk follows where it has grown. */
+static void world_resize(struct world *world)
+{
+    const struct engine_info *info = coherency_info(world->disk);
+    uint64_t before = info->size_bytes, target = world_random_size(world);
+    bool is_smaller = target < before;
+    int error;
+
+    world->sim.target_bytes = target;
+    error = coherency_resize(world->disk);
+    if (error != (is_smaller ? -EINVAL : 0) ||
+        info->size_bytes != (is_smaller ? before : target))
+        world_blame(world, "C14: a disk shrank, or did not grow");
+    world->report->resizes++;
+}
+
 static void world_step(struct world *world)
 {
     uint64_t dice = world_random(world, 100);
@@ -443,6 +491,8 @@ static void world_step(struct world *world)
         world_crash(world);
     if (world_random(world, 4000) == 0)
         world_reopen(world);
+    if (world_random(world, 2000) == 0)
+        world_resize(world);
     if (world_random(world, 400) == 0)
         world_drain(world);
 }
@@ -452,7 +502,7 @@ static void world_choose_engine(struct world *world)
     struct engine_info *info = &world->sim.engine.info;
     static const uint32_t most[] = {4096, 8192, 1 << 20};
 
-    info->size_bytes = SIM_SECTORS * SECTOR_BYTES;
+    info->size_bytes = world_random_size(world);
     info->block_bytes = world_random(world, 2) ? 512 : 4096;
     info->physical_bytes = 4096;
     info->memory_align = world_random(world, 2) ? 1 : 512;
@@ -461,6 +511,7 @@ static void world_choose_engine(struct world *world)
     info->discard_alignment_bytes = world_random(world, 2) ? 4096 : 0;
     info->can_fua = world_random(world, 2);
     info->can_discard = true;
+    info->can_zero_fast = world_random(world, 2);
     info->flush_retry = world_random(world, 4) > 0;
 }
 

@@ -11,7 +11,8 @@
 struct sim_report {
     uint64_t operations; /* accepted, until the verdict */
     uint64_t reads_judged, crashes_judged, engine_flushes, flush_failures,
-        merged, waited, held, reopened, fail_stops;
+        merged, waited, held, reopened, fail_stops, zeroes,
+        resizes;
     char verdict[160]; /* "" : no promise was broken */
 };
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 coherency_tests = %D%/coherency-model %D%/coherency-bugs \
 	%D%/coherency-order %D%/coherency-flush %D%/coherency-merge \
-	%D%/coherency-life %D%/coherency-cost
+	%D%/coherency-life %D%/coherency-zero %D%/coherency-cost
 check_PROGRAMS += $(coherency_tests)
 TESTS += $(coherency_tests)
 
@@ -22,6 +22,8 @@ coherency_sim = %D%/coherency-sim.c %D%/coherency-sim.h \
 %C%_coherency_merge_SOURCES = %D%/coherency-merge.c %D%/coherency-hand.h
 %C%_coherency_merge_LDADD = libcoherency.a
 %C%_coherency_merge_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=posix_memalign
+%C%_coherency_zero_SOURCES = %D%/coherency-zero.c %D%/coherency-hand.h
+%C%_coherency_zero_LDADD = libcoherency.a
 %C%_coherency_life_SOURCES = %D%/coherency-life.c %D%/coherency-hand.h
 %C%_coherency_life_LDADD = libcoherency.a
 %C%_coherency_cost_SOURCES = %D%/coherency-cost.c %D%/coherency-hand.h

@@ -45,7 +45,7 @@ static inline char *rig_frame(struct rig_guest *guest, unsigned frame)
     return guest->memory + (size_t)frame * LOCAL_PAGE_BYTES;
 }
 
-/* --- rings ------ */
+/* --- rings ---------------------------------------------------------------- */
 
 static inline void rig_make_ring(struct rig_guest *guest, unsigned n,
                                  unsigned nr_pages)
@@ -157,7 +157,7 @@ static inline int rig_do(struct rig_guest *guest,
     return rig_do_on(guest, 0, request);
 }
 
-/* --- requests ------ */
+/* --- requests ------------------------------------------------------------- */
 
 /* A request for whole pages: segment i is frame + i, granted as said. */
 static inline struct blkif_wire_request
@@ -247,7 +247,7 @@ static inline void rig_end_indirect(struct rig_guest *guest,
     CHECK_EQ(local_grant_end(guest->local, request->indirect_grefs[0]), 0);
 }
 
-/* --- data ------ */
+/* --- data ----------------------------------------------------------------- */
 
 static inline char rig_stamp_at(unsigned at, unsigned seed)
 {

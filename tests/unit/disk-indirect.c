@@ -33,7 +33,7 @@ static void close_it(void)
     CHECK_EQ(rig_detach(&rig), 0);
 }
 
-/* --- data ------------------------------------------------------------------ */
+/* --- data ----------------------------------------------------------------- */
 
 /* Segment i of n gets some of the sectors of its page, at an odd place. The
  * number of sectors is the same in every shape, where they lie is not. */
@@ -115,7 +115,7 @@ static void check_sizes(void)
     }
 }
 
-/* --- what is wrong with a request ------------------------------------------ */
+/* --- what is wrong with a request ----------------------------------------- */
 
 /* Sent with 256 good segments; what a row says is then changed. */
 struct lie {
@@ -269,7 +269,7 @@ static void check_flush_inside(void)
     }
 }
 
-/* --- when descriptors change ----------------------------------------------- */
+/* --- when descriptors change ---------------------------------------------- */
 
 /* The reads have been taken and are at the engine: from here on descriptors
  * that speak of other pages, or of none, change nothing (XSA-155). */
@@ -312,7 +312,7 @@ static void check_changed(void)
     close_it();
 }
 
-/* --- batches ---------------------------------------------------------------- */
+/* --- batches -------------------------------------------------------------- */
 
 enum { SLOTS = 32, EACH = 8 };
 
@@ -361,7 +361,7 @@ static void check_batch(void)
     close_it();
 }
 
-/* --- the byte budget ---------------------------------------------------------- */
+/* --- the byte budget ------------------------------------------------------ */
 
 /* Takes what is answered, and puts one request on the ring if it has room;
  * returns how many answers there were. */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The worker.
 DISK_TESTS = disk-pool disk-target disk-ring disk-faults \
-	disk-fail-stop disk-hostile disk-indirect
+	disk-fail-stop disk-hostile disk-resize disk-indirect disk-grants \
+	disk-queues disk-pause disk-persistent
 check_PROGRAMS += $(DISK_TESTS)
 TESTS += $(DISK_TESTS)
 disk_pool_SOURCES = %D%/disk-pool.c backend/disk/pool.c
@@ -23,7 +24,24 @@ disk_hostile_SOURCES = %D%/disk-hostile.c %D%/disk-rig.h %D%/disk-guest.h
 disk_hostile_CFLAGS = $(disk_ring_CFLAGS)
 disk_hostile_LDADD = $(disk_ring_LDADD) -lpthread
 EXTRA_disk_hostile_DEPENDENCIES = vbdd-disk vbdd-local
+disk_resize_SOURCES = %D%/disk-resize.c %D%/disk-rig.h
+disk_resize_CFLAGS = $(disk_ring_CFLAGS)
+disk_resize_LDADD = $(disk_ring_LDADD)
+EXTRA_disk_resize_DEPENDENCIES = vbdd-disk vbdd-local
 disk_indirect_SOURCES = %D%/disk-indirect.c %D%/disk-rig.h %D%/disk-guest.h
 disk_indirect_CFLAGS = $(disk_ring_CFLAGS)
 disk_indirect_LDADD = $(disk_ring_LDADD)
 EXTRA_disk_indirect_DEPENDENCIES = vbdd-disk vbdd-local
+disk_grants_SOURCES = %D%/disk-grants.c %D%/disk-rig.h %D%/disk-guest.h
+disk_grants_CFLAGS = $(disk_ring_CFLAGS)
+disk_grants_LDADD = $(disk_ring_LDADD)
+EXTRA_disk_grants_DEPENDENCIES = vbdd-disk vbdd-local
+disk_queues_SOURCES = %D%/disk-queues.c %D%/disk-rig.h %D%/disk-guest.h
+disk_queues_CFLAGS = $(disk_ring_CFLAGS)
+disk_queues_LDADD = $(disk_ring_LDADD)
+EXTRA_disk_queues_DEPENDENCIES = vbdd-disk vbdd-local
+disk_pause_SOURCES = %D%/disk-pause.c %D%/disk-rig.h %D%/disk-guest.h
+disk_pause_CFLAGS = $(disk_ring_CFLAGS)
+disk_pause_LDADD = $(disk_ring_LDADD)
+EXTRA_disk_pause_DEPENDENCIES = vbdd-disk vbdd-local
+disk_persistent_SOURCES = %D%/disk-persistent.c backend/disk/persistent.c

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Claim: aio on a real kernel answers exactly for each request when the
- * target shrinks (-EIO) or the file system is full (-ENOSPC), hands a batch
- * over in one system call and takes completions without any.
- * Source: C15; ARCHITECTURE.md (system calls per request).
- * Mechanism: a truncated file; small tmpfs and ext4 file systems in a mount
- * namespace of our own (root only); the engine's own count of system calls. */
+ * target shrinks (-EIO, and no file grows again by a write) or the file system
+ * is full (-ENOSPC), follows a target that grows, leaves holes only where they
+ * are allowed, hands a batch over in one system call and takes completions
+ * without any.
+ * Source: C14, C15; ARCHITECTURE.md (system calls per request).
+ * Mechanism: a truncated file; a loop device with a limit that moves; small
+ * tmpfs and ext4 file systems in a mount namespace of our own (root only); the
+ * engine's own count of system calls. */
 #include "config.h"
 
 #include <sched.h>
@@ -65,6 +68,145 @@ static void check_shrink(void)
             job_free(jobs[j]);
         close_it();
     }
+}
+
+static off_t file_size(void)
+{
+    struct stat status;
+
+    REQUIRE(fstat(fd, &status) == 0);
+    return status.st_size;
+}
+
+/* As check_shrink(), with writes and zeros: none makes the file grow. */
+static void check_shrunken_writes(void)
+{
+    static const enum engine_op ops[] = { ENGINE_WRITE, ENGINE_ZERO };
+    static const off_t ends[] = { 64 << 10, 48 << 10, (48 << 10) + 100, 0 };
+
+    for (unsigned n = 0; n < 2 * sizeof ends / sizeof *ends; n++) {
+        unsigned i = n / 2;
+        struct job *jobs[3];
+
+        open_on(file_target(1 << 20, O_RDWR | shrink_flags), "aio",
+                shrink_flags, 0);
+        REQUIRE(ftruncate(fd, ends[i]) == 0);
+        for (unsigned j = 0; j < 3; j++) {
+            jobs[j] = job_new(engine, ops[n % 2], j * (32 << 10), 32 << 10);
+            job_submit(engine, jobs[j]);
+        }
+        drain(engine);
+        CHECK_EQ(jobs[0]->error, ends[i] ? 0 : -EIO);
+        CHECK_EQ(jobs[1]->error, ends[i] == 64 << 10 ? 0 : -EIO);
+        CHECK_EQ(jobs[2]->error, -EIO);
+        CHECK_EQ(file_size(), ends[i]);
+        CHECK_EQ(engine_resize(engine), -EINVAL);
+        CHECK_EQ(engine->info.size_bytes, 1 << 20);
+        /* As big again, it is the disk that it was. */
+        REQUIRE(ftruncate(fd, 1 << 20) == 0);
+        CHECK_EQ(engine_resize(engine), 0);
+        CHECK_EQ(run(engine, jobs[2]), 0);
+        for (unsigned j = 0; j < 3; j++)
+            job_free(jobs[j]);
+        close_it();
+    }
+}
+
+/* --- a target that grows -------------------------------------------------- */
+
+static void limit_loop(uint64_t bytes)
+{
+    struct loop_info64 info;
+
+    REQUIRE(ioctl(fd, LOOP_GET_STATUS64, &info) == 0);
+    info.lo_sizelimit = bytes;
+    REQUIRE(ioctl(fd, LOOP_SET_STATUS64, &info) == 0);
+}
+
+static void check_device_grows(void)
+{
+    struct engine_config config = { .fd = fd, .is_direct = true };
+
+    limit_loop(1 << 20);
+    REQUIRE(engine_open("aio", &config, &engine, reason, sizeof reason) == 0);
+    CHECK_EQ(engine->info.size_bytes, 1 << 20);
+    limit_loop(0);
+    CHECK_EQ(engine->info.size_bytes, 1 << 20);
+    CHECK_EQ(engine_resize(engine), 0);
+    CHECK_EQ(engine->info.size_bytes, 2 << 20);
+    CHECK_EQ(run_op(engine, ENGINE_WRITE, 0, (2 << 20) - 4096, 4096), 0);
+    limit_loop(1 << 20);
+    CHECK_EQ(engine_resize(engine), -EINVAL);
+    CHECK_EQ(engine->info.size_bytes, 2 << 20);
+    CHECK(run_op(engine, ENGINE_WRITE, 0, (2 << 20) - 4096, 4096) != 0);
+    CHECK(run_op(engine, ENGINE_READ, 0, (2 << 20) - 4096, 4096) != 0);
+    close_it();
+}
+
+/* Claimed as the worker claims it, and with dirty pages in its cache, the
+ * device can neither discard nor zero by itself. */
+static void check_claimed_device(void)
+{
+    struct job *job;
+    char path[40];
+    int claim;
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    claim = open(path, O_RDWR | O_EXCL | O_CLOEXEC);
+    REQUIRE(claim >= 0);
+    open_on(fd, "aio", 0, 0);
+    job = job_new(engine, ENGINE_WRITE, 0, 1 << 20);
+    CHECK_EQ(run(engine, job), 0);
+    CHECK_EQ(run_op(engine, ENGINE_DISCARD, 0, 0, 1 << 20), 0);
+    CHECK_EQ(run(engine, job), 0);
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, 0, 1 << 20), 0);
+    job->request.op = ENGINE_READ;
+    CHECK_EQ(run(engine, job), 0);
+    for (unsigned i = 0; i < 1 << 20; i++)
+        if (((char *)job->request.data)[i])
+            CHECK(!"what was zeroed is zero");
+    job_free(job);
+    close_it();
+    close(claim);
+}
+
+/* What the configuration says of the size stays. */
+static void check_fixed_size(void)
+{
+    struct engine_config config = { .size_bytes = 1 << 19 };
+
+    config.fd = fd = file_target(1 << 20, O_RDWR);
+    REQUIRE(engine_open("aio", &config, &engine, reason, sizeof reason) == 0);
+    CHECK_EQ(engine_resize(engine), -EOPNOTSUPP);
+    CHECK_EQ(engine->info.size_bytes, 1 << 19);
+    close_it();
+}
+
+/* --- holes ---------------------------------------------------------------- */
+
+static blkcnt_t allocated(void)
+{
+    struct stat status;
+
+    CHECK_EQ(run_op(engine, ENGINE_FLUSH, 0, 0, 0), 0);
+    REQUIRE(fstat(fd, &status) == 0);
+    return status.st_blocks;
+}
+
+static void check_holes(void)
+{
+    blkcnt_t full;
+
+    open_on(file_target(1 << 20, O_RDWR), "aio", 0, 0);
+    CHECK_EQ(run_op(engine, ENGINE_WRITE, 0, 0, 1 << 20), 0);
+    full = allocated();
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, ENGINE_NO_HOLE, 0, 1 << 19), 0);
+    CHECK(allocated() >= full);
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, 0, 1 << 19), 0);
+    if (engine->info.can_discard)
+        CHECK(allocated() <= full / 2 + 16);
+    CHECK_EQ(file_size(), 1 << 20);
+    close_it();
 }
 
 /* --- a full file system --------------------------------------------------- */
@@ -196,11 +338,12 @@ static void check_batch(void)
             job_submit(engine, jobs[i]);
         calls = engine->stats.system_calls;
         commit(engine);
-        CHECK_EQ(engine->stats.system_calls, calls + 1);
+        /* The other one asks a file that is written for its end. */
+        CHECK_EQ(engine->stats.system_calls, calls + 2);
         /* A busy loop: no poll in between. Buffered I/O has already been done
          * within io_submit(). */
         CHECK_EQ(reap(engine, BATCH), BATCH);
-        CHECK_EQ(engine->stats.system_calls, calls + 1);
+        CHECK_EQ(engine->stats.system_calls, calls + 2);
     }
     /* Idle at last: one read of the eventfd, then nothing. */
     calls = engine->stats.system_calls;
@@ -279,15 +422,37 @@ int main(void)
     TEST("the helper thread takes no signals", check_helper_signals);
     TEST("behind the end of a shrunken buffered file there is EIO",
          check_shrink);
+    TEST("no write makes a shrunken buffered file grow",
+         check_shrunken_writes);
     shrink_flags = O_DIRECT;
     fd = file_target(1, O_RDWR | O_DIRECT);
-    if (fd >= 0)
+    if (fd >= 0) {
         TEST("behind the end of a shrunken direct file there is EIO",
              check_shrink);
-    else
+        TEST("no write makes a shrunken direct file grow",
+             check_shrunken_writes);
+    } else {
         tap_skip("behind the end of a shrunken direct file there is EIO",
                  "a file system with O_DIRECT");
+        tap_skip("no write makes a shrunken direct file grow",
+                 "a file system with O_DIRECT");
+    }
     close(fd);
+    fd = loop_target(2 << 20, 512, O_RDWR | O_DIRECT);
+    if (fd >= 0)
+        TEST("a disk follows a block device that grows", check_device_grows);
+    else
+        tap_skip("a disk follows a block device that grows",
+                 "root and a free loop device");
+    fd = loop_target(2 << 20, 512, O_RDWR);
+    if (fd >= 0)
+        TEST("a claimed device takes DISCARD and ZERO over dirty pages",
+             check_claimed_device);
+    else
+        tap_skip("a claimed device takes DISCARD and ZERO over dirty pages",
+                 "root and a free loop device");
+    TEST("a disk of a configured size is not resized", check_fixed_size);
+    TEST("a ZERO leaves a hole only where it may", check_holes);
     if (mkdir("engine-mount", 0700) < 0 && errno != EEXIST)
         return 99;
     if (!enter_namespace()) {

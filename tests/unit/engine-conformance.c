@@ -3,18 +3,24 @@
  * comes back as written, each request is done once and only from within
  * reap(), more may be in flight than fits, errors are exact, poll_fd loses no
  * wake-up and is quiet when there is nothing, wait() and the statistics tell
- * the truth.
- * Source: engine.h; C2, C7, C9, C10, C15.
+ * the truth, and a disk can grow but not shrink.
+ * Source: engine.h; C2, C7, C9, C10, C14, C15.
  * Mechanism: the same claims over a table of engines and stacks, on memory,
- * on a file (direct, buffered, read-only) and on loop devices with blocks of
- * 512 and 4096 bytes (root only). */
+ * on a file (direct, buffered, read-only), on tmpfs and on loop devices with
+ * blocks of 512 and 4096 bytes (root only). */
 #include "config.h"
 
 #include "tests/unit/engine-test.h"
 
 enum { DISK_BYTES = 40 << 20, DEPTH = 8 };
 
-enum target { NO_TARGET, FILE_TARGET, LOOP_TARGET, LOOP_4K_TARGET };
+enum target {
+    NO_TARGET,
+    FILE_TARGET,
+    TMPFS_TARGET, /* has holes, but cannot zero a range */
+    LOOP_TARGET,
+    LOOP_4K_TARGET,
+};
 
 struct setup {
     const char *name, *specification;
@@ -39,6 +45,10 @@ static const struct setup setups[] = {
       .is_late = true },
     { "aio on a read-only file", "aio", FILE_TARGET, .is_direct = true,
       .read_only = true, .is_late = true },
+    { "aio on a buffered tmpfs", "aio", TMPFS_TARGET, .zeroes = true,
+      .is_late = true },
+    { "aio on a direct tmpfs", "aio", TMPFS_TARGET, .is_direct = true,
+      .zeroes = true, .is_late = true },
     { "aio on a block device", "aio", LOOP_TARGET, .is_direct = true,
       .is_late = true },
     { "aio on a block device with 4096-byte blocks", "aio", LOOP_4K_TARGET,
@@ -48,7 +58,8 @@ static const struct setup setups[] = {
     { "error on mem", "error/mem", .zeroes = true },
     { "error on aio", "error/aio", FILE_TARGET, .is_direct = true,
       .zeroes = true, .is_late = true },
-    { "delay on mem", "delay:read=1ms,write=300us,flush=1ms,discard=2ms/mem",
+    { "delay on mem", "delay:read=1ms,write=300us,flush=1ms,discard=2ms,"
+      "zero=1ms/mem",
       .zeroes = true, .is_late = true },
     { "delay on aio", "delay:read=100us,write=1ms/aio", FILE_TARGET,
       .is_direct = true, .zeroes = true, .is_late = true },
@@ -82,7 +93,8 @@ static void check_info(void)
     CHECK(info->max_bytes >= 1 << 20);
     CHECK_EQ(info->max_bytes % 4096, 0);
     CHECK_EQ(info->read_only, setup->read_only);
-    CHECK(!info->read_only || (!info->can_fua && !info->can_discard));
+    CHECK(!info->read_only || (!info->can_fua && !info->can_discard &&
+                               !info->can_secure && !info->can_zero_fast));
     CHECK_EQ(info->flush_retry, setup->is_direct &&
              setup->target >= LOOP_TARGET);
     if (setup->target == LOOP_4K_TARGET)
@@ -166,6 +178,7 @@ static enum engine_op some_op(unsigned i)
            : i % 5 == 0 ? ENGINE_FLUSH
            : i % 5 == 1 ? ENGINE_WRITE
            : i % 50 == 2 && engine->info.can_discard ? ENGINE_DISCARD
+           : i % 50 == 3 ? ENGINE_ZERO
            : ENGINE_READ;
 }
 
@@ -272,6 +285,43 @@ static void check_discard(void)
         CHECK(is_all(job, length - block, length, 0));
     }
     job_free(job);
+}
+
+/* As check_discard(), and what was there is zeros, always. Where it cannot be
+ * fast it is not done at all. */
+static void check_zero_with(unsigned flags)
+{
+    const uint32_t length = 1 << 20, hole = (1 << 19) + 4 * (uint32_t)block;
+    struct job *job = job_new(engine, ENGINE_WRITE, 0, length);
+    uint64_t at = 5 * block;
+    int error;
+
+    CHECK_EQ(run(engine, job), 0);
+    error = run_op(engine, ENGINE_ZERO, flags, at, hole);
+    if (error != -EOPNOTSUPP || !(flags & ENGINE_FAST) ||
+        (engine->info.can_zero_fast && !(flags & ENGINE_NO_HOLE)))
+        CHECK_EQ(error, 0);
+    job->request.op = ENGINE_READ;
+    CHECK_EQ(run(engine, job), 0);
+    if (!setup->keeps_nothing) {
+        CHECK(is_all(job, 0, at, 0xee));
+        CHECK(is_all(job, at, at + hole, error ? 0xee : 0));
+        CHECK(is_all(job, at + hole, length, 0xee));
+    }
+    job_free(job);
+}
+
+static void check_zero(void)
+{
+    if (setup->read_only) {
+        CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, 0, (uint32_t)block), -EROFS);
+        return;
+    }
+    check_zero_with(0);
+    check_zero_with(ENGINE_NO_HOLE);
+    check_zero_with(ENGINE_FAST);
+    check_zero_with(ENGINE_FAST | ENGINE_NO_HOLE);
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, 0, DISK_BYTES), 0);
 }
 
 static void check_refusals(void)
@@ -409,6 +459,40 @@ static void check_stats(void)
     CHECK_EQ(engine->stats.errors[ENGINE_READ], before.errors[ENGINE_READ]);
 }
 
+static int target_fd;
+
+/* The target's size is set through another descriptor of the same file. */
+static void set_file_size(uint64_t bytes)
+{
+    char path[40];
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", target_fd);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    REQUIRE(fd >= 0 && ftruncate(fd, (off_t)bytes) == 0);
+    close(fd);
+}
+
+/* Comes last: other claims know the old size. */
+static void check_resize(void)
+{
+    const struct engine_info before = engine->info;
+
+    CHECK_EQ(engine_resize(engine), setup->target ? 0 : -EOPNOTSUPP);
+    CHECK(memcmp(&engine->info, &before, sizeof before) == 0);
+    if (!setup->target || setup->target >= LOOP_TARGET)
+        return;
+    set_file_size(DISK_BYTES + (1 << 20) + 100); /* whole blocks count */
+    CHECK_EQ(engine_resize(engine), 0);
+    for (struct engine *level = engine; level; level = level->next)
+        CHECK_EQ(level->info.size_bytes, DISK_BYTES + (1 << 20));
+    CHECK_EQ(run_op(engine, setup->read_only ? ENGINE_READ : ENGINE_WRITE, 0,
+                    DISK_BYTES + (1 << 20) - block, (uint32_t)block), 0);
+    set_file_size(DISK_BYTES);
+    CHECK_EQ(engine_resize(engine), -EINVAL);
+    CHECK_EQ(engine->info.size_bytes, DISK_BYTES + (1 << 20));
+}
+
 static int open_target(void)
 {
     int flags = (setup->read_only ? O_RDONLY : O_RDWR) |
@@ -419,6 +503,8 @@ static int open_target(void)
         return -1;
     case FILE_TARGET:
         return file_target(DISK_BYTES, flags);
+    case TMPFS_TARGET:
+        return tmpfs_target(DISK_BYTES, flags);
     case LOOP_TARGET:
         return loop_target(DISK_BYTES, 512, flags);
     case LOOP_4K_TARGET:
@@ -445,6 +531,7 @@ static void run_claims(void)
     claim("a flush and a durable write succeed or are refused exactly",
           check_flush_and_fua);
     claim("a discard leaves its neighbours alone", check_discard);
+    claim("zeros come where they are wanted, fast or not", check_zero);
     claim("what is not allowed is refused, the last block is not",
           check_refusals);
     claim("a request may be submitted again from its done()",
@@ -456,6 +543,8 @@ static void run_claims(void)
         claim("reap() gets all that commit() left", check_no_poll);
     }
     claim("the statistics count requests and errors", check_stats);
+    claim(setup->target ? "it grows with its target, and does not shrink"
+                        : "its size is what it was given", check_resize);
 }
 
 int main(void)
@@ -465,12 +554,12 @@ int main(void)
         struct engine_config config = { .queue_depth = DEPTH };
 
         setup = &setups[i];
-        config.fd = open_target();
+        config.fd = target_fd = open_target();
         config.read_only = setup->read_only;
         config.is_direct = setup->is_direct;
         config.size_bytes = setup->target ? 0 : DISK_BYTES;
         if (setup->target && config.fd < 0) {
-            tap_skip(setup->name, setup->target == FILE_TARGET
+            tap_skip(setup->name, setup->target < LOOP_TARGET
                      ? "a file system with O_DIRECT"
                      : "root and a free loop device");
             continue;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Claim: whatever io_setup(2), io_submit(2) and the completions do to it, aio
  * loses no request, answers each once and exactly, and starts none twice that
- * has been done.
- * Source: io_submit(2) and io_setup(2), ERRORS and RETURN VALUE; C15.
+ * has been done; zeros come one way or another, or at once not at all.
+ * Source: io_submit(2), io_setup(2) and fallocate(2), ERRORS and RETURN VALUE;
+ * C10, C15.
  * Mechanism: the linker puts the functions below in front of libaio's
  * (--wrap). Completions are bent in io_getevents(), with reap=getevents. */
 #include "config.h"
 
 #include <sys/eventfd.h>
+#include <sys/utsname.h>
 
 #include "backend/engine/aio.h"
 #include "tests/unit/engine-test.h"
@@ -26,6 +28,13 @@ static struct {
     long results[16];       /* io_getevents: these instead, but 0 is none */
     unsigned result_next;
     bool late_signals;      /* eventfd_read: the last 1 comes after it */
+    int punch_errors[4], range_errors[4]; /* fallocate: these first */
+    unsigned punch_calls, range_calls;
+    bool can_erase;         /* ioctl: BLKSECDISCARD is there */
+    const char *kernel;     /* uname: NULL is the one that runs */
+    uint64_t erased[2];
+    long write_results[4];  /* pwrite: these first; 1 is one block only */
+    unsigned write_calls;
     unsigned submit_calls, events_seen;
 } fault;
 
@@ -47,6 +56,62 @@ int __wrap_io_setup(int maxevents, io_context_t *context)
     if (fault.setup_fits && maxevents > fault.setup_fits)
         return -EAGAIN;
     return __real_io_setup(maxevents, context);
+}
+
+int __real_fallocate(int file, int mode, off_t offset, off_t length);
+int __wrap_fallocate(int file, int mode, off_t offset, off_t length);
+ssize_t __real_pwrite(int file, const void *data, size_t bytes, off_t offset);
+ssize_t __wrap_pwrite(int file, const void *data, size_t bytes, off_t offset);
+
+int __wrap_fallocate(int file, int mode, off_t offset, off_t length)
+{
+    bool is_punch = mode & FALLOC_FL_PUNCH_HOLE;
+    unsigned call = is_punch ? fault.punch_calls++ : fault.range_calls++;
+
+    CHECK(mode & FALLOC_FL_KEEP_SIZE);
+    errno = call >= 4 ? 0
+            : is_punch ? fault.punch_errors[call] : fault.range_errors[call];
+    return errno ? -1 : __real_fallocate(file, mode, offset, length);
+}
+
+ssize_t __wrap_pwrite(int file, const void *data, size_t bytes, off_t offset)
+{
+    unsigned call = fault.write_calls++;
+    long result = call < 4 ? fault.write_results[call] : 0;
+
+    if (result < 0) {
+        errno = (int)-result;
+        return -1;
+    }
+    return __real_pwrite(file, data, result ? BLOCK : bytes, offset);
+}
+
+int __real_ioctl(int file, unsigned long command, void *argument);
+int __wrap_ioctl(int file, unsigned long command, void *argument);
+int __real_uname(struct utsname *kernel);
+int __wrap_uname(struct utsname *kernel);
+
+/* As the kernel: what cannot be erased is judged before the range. */
+int __wrap_ioctl(int file, unsigned long command, void *argument)
+{
+    uint64_t range[2];
+
+    if (command != BLKSECDISCARD || !fault.can_erase)
+        return __real_ioctl(file, command, argument);
+    memcpy(range, argument, sizeof range);
+    errno = (range[0] | range[1]) % 512 ? EINVAL : 0;
+    if (!errno)
+        memcpy(fault.erased, range, sizeof range);
+    return errno ? -1 : 0;
+}
+
+int __wrap_uname(struct utsname *kernel)
+{
+    int result = __real_uname(kernel);
+
+    if (fault.kernel)
+        snprintf(kernel->release, sizeof kernel->release, "%s", fault.kernel);
+    return result;
 }
 
 static int refusal(const struct iocb *iocb)
@@ -384,6 +449,152 @@ static void check_late_signals(void)
     close_aio();
 }
 
+/* --- zeros ---------------------------------------------------------------- */
+
+enum { ZERO_START = 3 * BLOCK, ZERO_BYTES = 100 * BLOCK,
+       ZERO_ALL = 128 * BLOCK };
+
+static void open_full(void)
+{
+    open_aio();
+    CHECK_EQ(run_op(engine, ENGINE_WRITE, 0, 0, ZERO_ALL), 0);
+    memset(&fault, 0, sizeof fault);
+}
+
+/* Zeros with these flags; how many bytes of the file are zero then, and
+ * UINT_MAX if one of them should not be. */
+static unsigned zero(unsigned flags, int expected)
+{
+    struct job *job = job_new(engine, ENGINE_READ, 0, ZERO_ALL);
+    unsigned char *data = job->request.data;
+    unsigned count = 0;
+
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, flags, ZERO_START, ZERO_BYTES),
+             expected);
+    CHECK_EQ(run(engine, job), 0);
+    for (unsigned i = 0; i < ZERO_ALL; i++) {
+        bool is_ours = i >= ZERO_START && i < ZERO_START + ZERO_BYTES;
+
+        if (data[i] != 0xee && (!is_ours || data[i]))
+            count = UINT32_MAX;
+        else if (!data[i] && count != UINT32_MAX)
+            count++;
+    }
+    job_free(job);
+    close_aio();
+    return count;
+}
+
+static void check_zero_ways(void)
+{
+    open_full();
+    if (!engine->info.can_zero_fast) {
+        NOTE("this file system has no holes");
+        CHECK(true);
+        close_aio();
+        return;
+    }
+    CHECK_EQ(zero(0, 0), ZERO_BYTES);
+    CHECK(fault.punch_calls == 1 && !fault.range_calls && !fault.write_calls);
+    open_full();
+    fault.punch_errors[0] = EINTR; /* begins anew */
+    CHECK_EQ(zero(0, 0), ZERO_BYTES);
+    CHECK(fault.punch_calls == 2 && !fault.range_calls && !fault.write_calls);
+    open_full();
+    fault.punch_errors[0] = EOPNOTSUPP;
+    fault.range_errors[0] = EBUSY;
+    CHECK_EQ(zero(0, 0), ZERO_BYTES);
+    CHECK(fault.punch_calls == 1 && fault.range_calls == 1 &&
+          fault.write_calls == 1);
+    open_full();
+    fault.range_errors[0] = EOPNOTSUPP;
+    CHECK_EQ(zero(ENGINE_NO_HOLE, 0), ZERO_BYTES);
+    CHECK(!fault.punch_calls && fault.range_calls == 1 &&
+          fault.write_calls == 1);
+}
+
+static void check_zero_written(void)
+{
+    open_full();
+    fault.range_errors[0] = EOPNOTSUPP;
+    fault.write_results[0] = -EINTR;
+    fault.write_results[1] = 1;
+    CHECK_EQ(zero(ENGINE_NO_HOLE, 0), ZERO_BYTES);
+    CHECK_EQ(fault.write_calls, 3);
+    open_full();
+    fault.range_errors[0] = EOPNOTSUPP;
+    fault.write_results[0] = 1;
+    fault.write_results[1] = -ENOSPC;
+    CHECK_EQ(zero(ENGINE_NO_HOLE, -ENOSPC), BLOCK);
+}
+
+static void check_zero_fast(void)
+{
+    open_full();
+    engine->info.can_zero_fast = true;
+    fault.punch_errors[0] = EBUSY;
+    CHECK_EQ(zero(ENGINE_FAST, -EOPNOTSUPP), 0);
+    CHECK(!fault.range_calls && !fault.write_calls);
+    open_full();
+    engine->info.can_zero_fast = true;
+    fault.range_errors[0] = EOPNOTSUPP;
+    CHECK_EQ(zero(ENGINE_FAST | ENGINE_NO_HOLE, -EOPNOTSUPP), 0);
+    CHECK(!fault.punch_calls && !fault.write_calls);
+    open_full();
+    engine->info.can_zero_fast = false;
+    CHECK_EQ(zero(ENGINE_FAST, -EOPNOTSUPP), 0);
+    CHECK(!fault.punch_calls && !fault.range_calls && !fault.write_calls);
+}
+
+static void check_zero_errors(void)
+{
+    open_full();
+    fault.punch_errors[0] = EIO;
+    CHECK_EQ(zero(0, -EIO), 0);
+    CHECK(!fault.range_calls && !fault.write_calls);
+    open_full();
+    fault.range_errors[0] = ENOSPC;
+    CHECK_EQ(zero(ENGINE_NO_HOLE, -ENOSPC), 0);
+    CHECK_EQ(fault.write_calls, 0);
+}
+
+/* --- secure discard ------------------------------------------------------- */
+
+static void open_loop(bool can_erase, const char *kernel)
+{
+    struct engine_config config = { .is_direct = true };
+
+    memset(&fault, 0, sizeof fault);
+    fault.can_erase = can_erase;
+    fault.kernel = kernel;
+    config.fd = fd = loop_target(1 << 20, 512, O_RDWR | O_DIRECT);
+    REQUIRE(fd >= 0 && engine_open("aio", &config, &engine, reason,
+                                   sizeof reason) == 0);
+}
+
+static void check_secure(void)
+{
+    open_loop(true, NULL);
+    CHECK(engine->info.can_secure);
+    CHECK_EQ(run_op(engine, ENGINE_DISCARD, ENGINE_SECURE, 8192, 4096), 0);
+    CHECK(fault.erased[0] == 8192 && fault.erased[1] == 4096);
+    fault.erased[1] = 0;
+    CHECK_EQ(run_op(engine, ENGINE_DISCARD, 0, 0, 4096), 0);
+    CHECK_EQ(fault.erased[1], 0);
+    close_aio();
+    open_loop(false, NULL);
+    CHECK(!engine->info.can_secure);
+    CHECK_EQ(run_op(engine, ENGINE_DISCARD, ENGINE_SECURE, 8192, 4096),
+             -EOPNOTSUPP);
+    close_aio();
+    open_loop(true, "5.10.0-28-amd64"); /* would say so of any device */
+    CHECK(!engine->info.can_secure);
+    close_aio();
+    open_loop(true, "5.19.0");
+    CHECK(engine->info.can_secure);
+    close_aio();
+}
+
 /* --- the ring in memory --------------------------------------------------- */
 
 static uint64_t fake_memory[20]; /* header and four events */
@@ -471,5 +682,18 @@ int main(void)
     TEST("a short request goes on with exactly its rest", check_rest);
     TEST("a direct request that ends inside a block fails",
          check_direct_rest);
+    fd = loop_target(1 << 20, 512, O_RDWR);
+    if (fd >= 0)
+        TEST("secure discard is offered only where it is known to be there",
+             check_secure);
+    else
+        tap_skip("secure discard is offered only where it is known to be there",
+                 "root and a free loop device");
+    close(fd);
+    TEST("zeros come by a hole, by a range, or by writing", check_zero_ways);
+    TEST("written zeros survive EINTR and short writes", check_zero_written);
+    TEST("what cannot be fast is not done at all", check_zero_fast);
+    TEST("a real error is the answer, and nothing else is tried",
+         check_zero_errors);
     return tap_done();
 }

@@ -43,11 +43,12 @@ static unsigned failing(unsigned count)
 static void check_each_op(void)
 {
     open_stack("error:read=EIO,write=ENOSPC,flush=ETIMEDOUT,"
-               "discard=EREMOTEIO/mem");
+               "discard=EREMOTEIO,zero=ENODEV/mem");
     CHECK_EQ(one(ENGINE_READ, 0), -EIO);
     CHECK_EQ(one(ENGINE_WRITE, 0), -ENOSPC);
     CHECK_EQ(one(ENGINE_FLUSH, 0), -ETIMEDOUT);
     CHECK_EQ(one(ENGINE_DISCARD, 0), -EREMOTEIO);
+    CHECK_EQ(one(ENGINE_ZERO, 0), -ENODEV);
     CHECK_EQ(engine->stats.errors[ENGINE_WRITE], 1);
     CHECK_EQ(engine->next->stats.requests[ENGINE_WRITE], 0);
     engine_close(engine);
@@ -55,6 +56,7 @@ static void check_each_op(void)
     CHECK_EQ(one(ENGINE_READ, 0), 0);
     CHECK_EQ(one(ENGINE_WRITE, 0), 0);
     CHECK_EQ(one(ENGINE_DISCARD, 0), 0);
+    CHECK_EQ(one(ENGINE_ZERO, 0), 0);
     CHECK_EQ(one(ENGINE_FLUSH, 0), -ENODEV);
     engine_close(engine);
 }
@@ -146,7 +148,7 @@ static void check_late(void)
     uint64_t start = host_now_us();
     struct job *slow, *fast;
 
-    open_stack("delay:write=30ms,flush=1ms/mem");
+    open_stack("delay:write=30ms,flush=1ms,zero=20ms/mem");
     slow = job_new(engine, ENGINE_WRITE, 0, BLOCK);
     fast = job_new(engine, ENGINE_FLUSH, 0, 0);
     slow->then = fast->then = note_order;
@@ -157,6 +159,9 @@ static void check_late(void)
     CHECK(host_now_us() - start >= 30000);
     CHECK(order[0] == fast && order[1] == slow);
     CHECK_EQ(one(ENGINE_READ, 0), 0);
+    start = host_now_us();
+    CHECK_EQ(one(ENGINE_ZERO, 0), 0);
+    CHECK(host_now_us() - start >= 20000);
     job_free(slow);
     job_free(fast);
     engine_close(engine);
@@ -262,12 +267,15 @@ static void check_log(void)
     run_op(engine, ENGINE_WRITE, ENGINE_FUA, 4096, 1024);
     run_op(engine, ENGINE_FLUSH, 0, 0, 0);
     run_op(engine, ENGINE_DISCARD, ENGINE_SECURE, 8192, 4096);
+    run_op(engine, ENGINE_ZERO, ENGINE_NO_HOLE | ENGINE_FAST, 0, 512);
+    run_op(engine, ENGINE_ZERO, ENGINE_NO_HOLE, 0, 512);
+    run_op(engine, ENGINE_ZERO, ENGINE_FAST, 0, 512);
     engine_close(engine);
     open_stack(specification); /* goes on in the same file */
     run_op(engine, ENGINE_READ, 0, 512, 512);
     engine_close(engine);
     memset(lines, 0, sizeof lines);
-    CHECK_EQ(read_log(path, lines, 20), 8);
+    CHECK_EQ(read_log(path, lines, 20), 14);
     unlink(path);
     check_line(&lines[0], 'S', 1, "WRITE", 4096, 1024, "FUA", "-");
     check_line(&lines[1], 'C', 1, "WRITE", 4096, 1024, "FUA", "OK");
@@ -275,9 +283,12 @@ static void check_log(void)
     check_line(&lines[3], 'C', 2, "FLUSH", 0, 0, "-", "EIO");
     check_line(&lines[4], 'S', 3, "DISCARD", 8192, 4096, "SECURE", "-");
     check_line(&lines[5], 'C', 3, "DISCARD", 8192, 4096, "SECURE", "OK");
-    check_line(&lines[6], 'S', 1, "READ", 512, 512, "-", "-");
-    check_line(&lines[7], 'C', 1, "READ", 512, 512, "-", "OK");
-    for (unsigned i = 1; i < 8; i++)
+    check_line(&lines[6], 'S', 4, "ZERO", 0, 512, "NO_HOLE+FAST", "-");
+    check_line(&lines[9], 'C', 5, "ZERO", 0, 512, "NO_HOLE", "OK");
+    check_line(&lines[10], 'S', 6, "ZERO", 0, 512, "FAST", "-");
+    check_line(&lines[12], 'S', 1, "READ", 512, 512, "-", "-");
+    check_line(&lines[13], 'C', 1, "READ", 512, 512, "-", "OK");
+    for (unsigned i = 1; i < 14; i++)
         CHECK(lines[i].time_us >= lines[i - 1].time_us);
 }
 
@@ -303,6 +314,22 @@ static void check_null(void)
     engine_close(engine);
 }
 
+/* --- mem ------------------------------------------------------------------ */
+
+/* The one system call of mem gives pages back to the host. */
+static void check_mem_pages(void)
+{
+    open_stack("mem");
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, ENGINE_NO_HOLE, 0, 65536), 0);
+    CHECK_EQ(run_op(engine, ENGINE_DISCARD, ENGINE_SECURE, 0, 65536), 0);
+    CHECK_EQ(engine->stats.system_calls, 0);
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, 0, 65536), 0);
+    CHECK_EQ(engine->stats.system_calls, 1);
+    CHECK_EQ(run_op(engine, ENGINE_DISCARD, 0, 0, 65536), 0);
+    CHECK_EQ(engine->stats.system_calls, 2);
+    engine_close(engine);
+}
+
 int main(void)
 {
     TEST("error fails the operations it is told to, others never",
@@ -319,5 +346,6 @@ int main(void)
     TEST("a failed request is not waited for", check_no_wait_for_errors);
     TEST("log writes one line for each submission and completion", check_log);
     TEST("null touches data only if zero=yes", check_null);
+    TEST("mem gives pages back where it may", check_mem_pages);
     return tap_done();
 }

@@ -162,11 +162,9 @@ static inline int run_op(struct engine *engine, enum engine_op op,
 
 /* --- targets -------------------------------------------------------------- */
 
-/* A nameless file; in the current directory, which is on a disk more often
- * than /tmp. -errno if it cannot be had (O_DIRECT on old tmpfs). */
-static inline int file_target(uint64_t bytes, int flags)
+/* path: for mkstemp(). */
+static inline int nameless_file(char *path, uint64_t bytes, int flags)
 {
-    char path[] = "engine-XXXXXX";
     int made = mkstemp(path), fd;
 
     if (made < 0)
@@ -177,6 +175,23 @@ static inline int file_target(uint64_t bytes, int flags)
     unlink(path);
     close(made);
     return fd;
+}
+
+/* A nameless file; in the current directory, which is on a disk more often
+ * than /tmp. -errno if it cannot be had (O_DIRECT on old tmpfs). */
+static inline int file_target(uint64_t bytes, int flags)
+{
+    char path[] = "engine-XXXXXX";
+
+    return nameless_file(path, bytes, flags);
+}
+
+/* The same on a tmpfs. */
+static inline int tmpfs_target(uint64_t bytes, int flags)
+{
+    char path[] = "/dev/shm/engine-XXXXXX";
+
+    return nameless_file(path, bytes, flags);
 }
 
 /* A loop device on a file of its own; gone when the last descriptor is. */

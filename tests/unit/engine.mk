@@ -18,4 +18,5 @@ tests_unit_engine_faults_SOURCES = %D%/engine-faults.c
 tests_unit_engine_faults_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_setup \
 	-Wl,--wrap=io_submit -Wl,--wrap=io_getevents \
-	-Wl,--wrap=eventfd_read
+	-Wl,--wrap=eventfd_read -Wl,--wrap=fallocate -Wl,--wrap=pwrite \
+	-Wl,--wrap=ioctl -Wl,--wrap=uname

@@ -24,7 +24,10 @@
  *   odd-size     its size is a multiple of 512 only
  *   small        its blocks are of 512 bytes
  *   big-sectors  cannot have sectors below 4096 bytes
- *   mute         answers nothing but DETACH */
+ *   mute         answers nothing but DETACH
+ *   shrinker     RESIZE is answered with a smaller size, as if that were well
+ *
+ * RESIZE finds the number of bytes that TARGET.size holds, or the old ones. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -40,12 +43,14 @@
 
 #include "backend/control/key.h"
 #include "backend/control/message.h"
+#include "common/blkif/ring.h"
 #include "common/host/packet.h"
 
 static struct {
     int listener, socket;
     const char *target, *engine;
     bool is_read_only, is_fail_stopped;
+    uint64_t size_bytes, bytes_read; /* read: more each time it is asked */
     FILE *log;
 } worker;
 
@@ -93,7 +98,7 @@ static void say(struct message *message, uint32_t type, const char *text)
 static void say_ready(void)
 {
     struct message message = { .ready = {
-        .size_bytes = 64 << 20, .sector_bytes = 512, .physical_bytes = 4096,
+        .size_bytes = worker.size_bytes, .sector_bytes = 512, .physical_bytes = 4096,
         .can_discard = 1, .discard_granularity_bytes = 4096,
         .read_only = worker.is_read_only,
     } };
@@ -162,6 +167,54 @@ static void take_connect(struct message *message)
         say(message, MESSAGE_BROKEN, "req_prod ran 1000 ahead of the ring");
 }
 
+static uint64_t look_at_size(void)
+{
+    uint64_t bytes = worker.size_bytes;
+    char path[512];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s.size", worker.target);
+    file = fopen(path, "r");
+    if (file && fscanf(file, "%" SCNu64, &bytes) != 1)
+        bytes = worker.size_bytes;
+    if (file)
+        fclose(file);
+    return is_mode("shrinker") ? bytes / 2 : bytes;
+}
+
+static void take_resize(struct message *message)
+{
+    uint64_t bytes = look_at_size();
+
+    note("RESIZE\n");
+    if (bytes < worker.size_bytes && !is_mode("shrinker")) {
+        message->error = -EINVAL;
+        say(message, MESSAGE_REPLY, "the target has become smaller");
+        return;
+    }
+    worker.size_bytes = bytes;
+    message->ready = (struct message_ready){ .size_bytes = bytes };
+    say(message, MESSAGE_REPLY, "");
+}
+
+/* Two queues, of which the second has done nothing yet. */
+static void fill_vbd_stats(struct message_vbd_stats *stats)
+{
+    *stats = (struct message_vbd_stats){
+        .abi = BLKIF_ABI_X86_64, .grants = MESSAGE_GRANTS_PERSISTENT,
+        .sector_bytes = 512, .max_indirect_segments = 64, .nr_queues = 2,
+        .has_discard = 1, .is_write_through = 1, .persistent_grants = 100,
+        .max_persistent_grants = 1024, .persistent_hits = 900,
+        .persistent_misses = 110, .persistent_evictions = 10,
+        .queues = {
+            { .nr_pages = 4, .slots = 128, .in_flight = 3, .requests = 1003,
+              .indirect_requests = 7, .responses = 1000, .take_batches = 200,
+              .answer_batches = 150, .notifies_sent = 140 },
+            { .nr_pages = 4, .slots = 128 },
+        },
+    };
+}
+
 static void take_request(struct message *message)
 {
     switch (message->type) {
@@ -171,11 +224,22 @@ static void take_request(struct message *message)
     case MESSAGE_STATS:
         memset(&message->stats, 0, sizeof message->stats);
         message->stats.requests[0] = 1000;
+        message->stats.bytes_read = worker.bytes_read += 100000000;
         message->stats.responses = 1000;
         message->stats.system_calls = 500;
         message->stats.latency[10] = 990;
         message->stats.latency[20] = 10;
         message->stats.budget_bytes = 32 << 20;
+        break;
+    case MESSAGE_RESIZE:
+        if (!is_mode("mute"))
+            take_resize(message);
+        return;
+    case MESSAGE_VBD_STATS:
+        fill_vbd_stats(&message->vbd_stats);
+        break;
+    case MESSAGE_LOG_LEVEL:
+        note("LOG_LEVEL %" PRIu32 "\n", message->log_level);
         break;
     case MESSAGE_DISCONNECT:
         note("DISCONNECT\n");
@@ -206,6 +270,7 @@ static void parse(int argc, char **argv)
         { "buffered", no_argument, NULL, 0 },
         { "flush-retry", required_argument, NULL, 0 },
         { "byte-budget", required_argument, NULL, 0 },
+        { "log-level", required_argument, NULL, 0 },
         { "user", required_argument, NULL, 0 },
         { "local", required_argument, NULL, 0 },
         { NULL, 0, NULL, 0 }
@@ -232,6 +297,7 @@ int main(int argc, char **argv)
     unsigned nr_fds;
 
     parse(argc, argv);
+    worker.size_bytes = 64 << 20;
     snprintf(path, sizeof path, "%s.log", worker.target);
     worker.log = fopen(path, "a");
     worker.socket = accept4(worker.listener, NULL, NULL, SOCK_CLOEXEC);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/disk/latency.h"
 #include "backend/supervisor/percentile.h"
 #include "backend/supervisor/target.h"
 #include "tests/unit/tap.h"
@@ -116,17 +117,33 @@ static void check_percentiles(void)
     uint64_t buckets[MESSAGE_LATENCY_BUCKETS] = { 0 };
 
     CHECK_EQ(percentile_us(buckets, 500), 0);
-    buckets[10] = 990; /* [32, 45) us */
-    buckets[20] = 10;  /* [1024, 1448) us */
-    CHECK_EQ(percentile_us(buckets, 1), 45);
-    CHECK_EQ(percentile_us(buckets, 500), 45);
-    CHECK_EQ(percentile_us(buckets, 990), 45);
-    CHECK_EQ(percentile_us(buckets, 991), 1448);
-    CHECK_EQ(percentile_us(buckets, 1000), 1448);
+    buckets[10] = 990; /* [32, 46) us */
+    buckets[20] = 10;  /* [1024, 1449) us */
+    CHECK_EQ(percentile_us(buckets, 1), 46);
+    CHECK_EQ(percentile_us(buckets, 500), 46);
+    CHECK_EQ(percentile_us(buckets, 990), 46);
+    CHECK_EQ(percentile_us(buckets, 991), 1449);
+    CHECK_EQ(percentile_us(buckets, 1000), 1449);
     buckets[MESSAGE_LATENCY_BUCKETS - 1] = 1;
     CHECK_EQ(percentile_us(buckets, 1000), 1 << 20);
     buckets[0] = UINT64_MAX; /* a worker may say anything */
-    CHECK_EQ(percentile_us(buckets, 500), 1);
+    CHECK_EQ(percentile_us(buckets, 500), 2);
+}
+
+/* The worker's rule and ours are the same one. */
+static void check_edges(void)
+{
+    CHECK_EQ(percentile_edge_us(0), 0);
+    for (uint64_t us = 0; us < 1 << 20; us++) {
+        unsigned bucket = latency_bucket(us);
+
+        if (us < percentile_edge_us(bucket) ||
+            us >= percentile_edge_us(bucket + 1)) {
+            CHECK(!"it lies between its bucket's edges");
+            NOTE("%u us, bucket %u", (unsigned)us, bucket);
+            return;
+        }
+    }
 }
 
 int main(void)
@@ -135,6 +152,7 @@ int main(void)
     TEST("params are options and a path", check_good);
     TEST("other params are refused with a reason", check_bad);
     TEST("a target is the same under any name", check_identity);
+    TEST("every time lies between the edges of its bucket", check_edges);
     TEST("percentiles are the upper ends of their buckets",
          check_percentiles);
     config_free(&config);

@@ -2,20 +2,17 @@
  * vbdctl: asks vbdd one thing over its control socket (docs/CONTROL.md). */
 #include <errno.h>
 #include <getopt.h>
-#include <jansson.h>
-#include <stdbool.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <config.h>
 
-#include "common/host/socket.h"
-#include "tools/vbdctl.h"
+#include "tools/vbdctl/vbdctl.h"
 
 static const char usage[] =
-    "Usage: vbdctl [--socket PATH] [--json] COMMAND\n"
+    "Usage: vbdctl [--socket PATH] [--json] [--watch[=SECONDS]] COMMAND\n"
     "Asks vbdd what it serves, or to serve something.\n"
     "\n"
     "  attach --domid N --vdev NAME --target PATH [--mode r|w|w!]\n"
@@ -25,19 +22,28 @@ static const char usage[] =
     "  list               all disks and vbds\n"
     "  show DISK          one disk, by its number\n"
     "  show DOMID/VDEV    one vbd\n"
-    "  stats [DISK]       what workers have counted\n"
+    "  stats [DISK|DOMID/VDEV] [--histogram]\n"
+    "                     what workers have counted\n"
+    "  features [DOMID/VDEV]\n"
+    "                     what a front end was offered, and what it took\n"
+    "  resize DISK|DOMID/VDEV\n"
+    "                     take over what the target has grown\n"
+    "  log-level [LEVEL [DISK]]\n"
+    "                     error, warning, info or debug; or what it is\n"
     "  hotplug add|remove PATH\n"
     "                     for the script block-vbdd\n"
     "  ping               does it answer?\n"
     "\n"
     "      --socket PATH  vbdd's control socket (/run/vbdd/control)\n"
     "      --json         show the reply as it comes\n"
+    "      --watch[=SECONDS]\n"
+    "                     list or stats again and again (2), with rates\n"
     "      --help         show this and exit\n"
     "      --version      show the version and exit\n";
 
 enum { OPT_SOCKET = 256, OPT_JSON, OPT_HELP, OPT_VERSION, OPT_DOMID, OPT_VDEV,
-       OPT_TARGET, OPT_MODE, OPT_ENGINE, OPT_OPTION, OPT_FORCE };
-enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+       OPT_TARGET, OPT_MODE, OPT_ENGINE, OPT_OPTION, OPT_FORCE, OPT_HISTOGRAM,
+       OPT_WATCH };
 
 static const struct option long_options[] = {
     { "socket", required_argument, NULL, OPT_SOCKET },
@@ -51,14 +57,9 @@ static const struct option long_options[] = {
     { "engine", required_argument, NULL, OPT_ENGINE },
     { "option", required_argument, NULL, OPT_OPTION },
     { "force", no_argument, NULL, OPT_FORCE },
+    { "histogram", no_argument, NULL, OPT_HISTOGRAM },
+    { "watch", optional_argument, NULL, OPT_WATCH },
     { NULL, 0, NULL, 0 }
-};
-
-struct arguments {
-    const char *socket;
-    bool is_json;
-    json_t *request; /* options that go into it as they are */
-    json_t *options; /* of the disk */
 };
 
 /* A mistake of the command line's: about a word, or about nothing. */
@@ -103,6 +104,19 @@ static int set_string(json_t *request, const char *name, const char *text)
                ? complain(text, "expected UTF-8") : 0;
 }
 
+static int set_watch(struct arguments *arguments, const char *text)
+{
+    char *end;
+
+    arguments->watch_seconds = 2;
+    if (!text)
+        return 0;
+    arguments->watch_seconds = strtod(text, &end);
+    return *end || end == text || !(arguments->watch_seconds >= 0.1) ||
+                   arguments->watch_seconds > 86400
+               ? complain(text, "expected 0.1 to 86400 seconds") : 0;
+}
+
 /* 0, or -1 when all is done, or an exit status. */
 static int take_option(struct arguments *arguments, int option,
                        const char *value)
@@ -124,6 +138,10 @@ static int take_option(struct arguments *arguments, int option,
     case OPT_FORCE:
         json_object_set_new(request, "force", json_true());
         return 0;
+    case OPT_HISTOGRAM:
+        json_object_set_new(request, "histogram", json_true());
+        return 0;
+    case OPT_WATCH: return set_watch(arguments, value);
     case OPT_HELP: fputs(usage, stdout); return -1;
     case OPT_VERSION: puts("vbdctl " PACKAGE_VERSION); return -1;
     }
@@ -131,98 +149,94 @@ static int take_option(struct arguments *arguments, int option,
     return EXIT_USAGE;
 }
 
+static int take_hotplug(json_t *request, char **words, int nr)
+{
+    int status = set_string(request, "action", words[0]);
+
+    (void)nr;
+    return status ? status : set_string(request, "path", words[1]);
+}
+
+/* A disk by its number, or what has a disk. */
+static int take_subject(json_t *request, char **words, int nr)
+{
+    if (nr == 0)
+        return 0;
+    return strchr(words[0], '/') ? set_string(request, "vbd", words[0])
+                                 : set_number(request, "disk", words[0]);
+}
+
+static int take_vbd(json_t *request, char **words, int nr)
+{
+    return nr ? set_string(request, "vbd", words[0]) : 0;
+}
+
+static int take_level(json_t *request, char **words, int nr)
+{
+    int status = nr ? set_string(request, "level", words[0]) : 0;
+
+    return nr > 1 && !status ? set_number(request, "disk", words[1])
+                             : status;
+}
+
+static int take_none(json_t *request, char **words, int nr)
+{
+    (void)request;
+    (void)words;
+    (void)nr;
+    return 0;
+}
+
+static const struct command {
+    const char *name;
+    int min, max; /* words */
+    const char *expected;
+    int (*take)(json_t *request, char **words, int nr);
+    bool can_be_watched;
+} commands[] = {
+    { "hotplug", 2, 2, "expected add or remove, and a path", take_hotplug,
+      false },
+    { "show", 1, 1, "expected DISK or DOMID/VDEV", take_subject, false },
+    { "stats", 0, 1, "expected at most a DISK or DOMID/VDEV", take_subject,
+      true },
+    { "features", 0, 1, "expected at most a DOMID/VDEV", take_vbd, false },
+    { "resize", 1, 1, "expected DISK or DOMID/VDEV", take_subject, false },
+    { "log-level", 0, 2, "expected at most a level and a DISK", take_level,
+      false },
+    { "list", 0, 0, "one word too many", take_none, true },
+    /* all others; whether there is such a command is vbdd's to say */
+    { NULL, 0, 0, "one word too many", take_none, false },
+};
+
 /* The words after the options: a command and what it is about. */
 static int take_words(struct arguments *arguments, char **words, int nr)
 {
-    json_t *request = arguments->request;
-    const char *command = nr > 0 ? words[0] : "";
-    int status;
+    const struct command *command = commands;
 
     if (nr < 1)
         return complain("", "a command is missing");
-    json_object_set_new(request, "command", json_string(command));
-    if (strcmp(command, "hotplug") == 0) {
-        if (nr != 3)
-            return complain(command, "expected add or remove, and a path");
-        status = set_string(request, "action", words[1]);
-        return status ? status : set_string(request, "path", words[2]);
-    }
-    if (strcmp(command, "show") == 0) {
-        if (nr != 2)
-            return complain(command, "expected DISK or DOMID/VDEV");
-        return strchr(words[1], '/') ? set_string(request, "vbd", words[1])
-                                     : set_number(request, "disk", words[1]);
-    }
-    if (strcmp(command, "stats") == 0 && nr == 2)
-        return set_number(request, "disk", words[1]);
-    return nr == 1 ? 0 : complain(words[1], "one word too many");
+    while (command->name && strcmp(command->name, words[0]) != 0)
+        command++;
+    json_object_set_new(arguments->request, "command", json_string(words[0]));
+    if (nr - 1 < command->min || nr - 1 > command->max)
+        return complain(command->max ? words[0] : words[1],
+                        command->expected);
+    if (arguments->watch_seconds > 0 && !command->can_be_watched)
+        return complain(words[0], "only list and stats can be watched");
+    return command->take(arguments->request, words + 1, nr - 1);
 }
 
-/* --- asking --------------------------------------------------------------- */
+/* -------------------------------------------------------------------------- */
 
-/* Sends the request and reads the one line of the reply (to be freed), or
- * NULL. */
-static char *ask(int fd, const json_t *request)
+static int run_once(const struct arguments *arguments)
 {
-    char *line = json_dumps(request, JSON_COMPACT);
-    FILE *stream = fdopen(fd, "r+");
-    size_t size = 0;
+    static const struct earlier nothing = { .reply = NULL };
+    struct answer answer = { .line = NULL };
+    int status = ask(arguments, &answer);
 
-    if (!line || !stream || fprintf(stream, "%s\n", line) < 0 ||
-        fflush(stream) < 0) {
-        free(line);
-        line = NULL;
-    } else {
-        free(line);
-        line = NULL;
-        if (getline(&line, &size, stream) < 0) {
-            free(line);
-            line = NULL;
-        }
-    }
-    if (stream)
-        fclose(stream);
-    else
-        close(fd);
-    return line;
-}
-
-static int show(const struct arguments *arguments, const char *line)
-{
-    json_error_t error;
-    json_t *reply = json_loads(line, 0, &error);
-    bool is_ok = json_is_true(json_object_get(reply, "ok"));
-    const char *sentence = json_string_value(json_object_get(reply, "error"));
-
-    if (arguments->is_json)
-        fputs(line, stdout);
-    else if (is_ok)
-        print_reply(json_string_value(json_object_get(arguments->request,
-                                                      "command")), reply);
-    else
-        fprintf(stderr, "vbdctl: %s\n",
-                sentence ? sentence : "an answer that makes no sense");
-    json_decref(reply);
-    return is_ok ? 0 : EXIT_REFUSED;
-}
-
-static int run(const struct arguments *arguments)
-{
-    int fd = socket_connect(arguments->socket, SOCK_STREAM), status;
-    char *line;
-
-    if (fd < 0) {
-        fprintf(stderr, "vbdctl: %s: %s (is vbdd running?)\n",
-                arguments->socket, strerror(-fd));
-        return EXIT_REFUSED;
-    }
-    line = ask(fd, arguments->request);
-    if (!line) {
-        fputs("vbdctl: vbdd has gone before it answered\n", stderr);
-        return EXIT_REFUSED;
-    }
-    status = show(arguments, line);
-    free(line);
+    if (!status)
+        show(arguments, &answer, &nothing);
+    answer_free(&answer);
     return status;
 }
 
@@ -233,6 +247,7 @@ int main(int argc, char **argv)
                                    .options = json_object() };
     int option, status = 0;
 
+    signal(SIGPIPE, SIG_IGN);
     while (!status &&
            (option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
         status = take_option(&arguments, option, optarg);
@@ -241,7 +256,8 @@ int main(int argc, char **argv)
     if (json_object_size(arguments.options) > 0)
         json_object_set(arguments.request, "options", arguments.options);
     if (!status)
-        status = run(&arguments);
+        status = arguments.watch_seconds > 0 ? watch(&arguments)
+                                             : run_once(&arguments);
     json_decref(arguments.request);
     json_decref(arguments.options);
     return status < 0 ? 0 : status;

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * vbdctl: the command line (main.c), the question (ask.c), its repetition
+ * (watch.c) and the answer for people (print.c and the files behind it). */
+#ifndef VBDD_VBDCTL_H
+#define VBDD_VBDCTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+struct arguments {
+    const char *socket;
+    bool is_json;
+    double watch_seconds; /* 0: once */
+    json_t *request;      /* options go into it as they are */
+    json_t *options;      /* of the disk */
+};
+
+struct answer {
+    char *line;    /* as it came */
+    json_t *reply; /* what it says; "ok" is true */
+    double at_seconds;
+};
+
+/* Asks vbdd. 0 and an answer; or an exit status, and why was said (with
+ * --json what has refused is shown as it came). */
+int ask(const struct arguments *arguments, struct answer *answer);
+void answer_free(struct answer *answer);
+
+/* What was answered before, and how long before; reply NULL: nothing was. */
+struct earlier {
+    const json_t *reply;
+    double seconds;
+};
+
+/* Shows an answer on standard output, as it came or for people. */
+void show(const struct arguments *arguments, const struct answer *answer,
+          const struct earlier *earlier);
+
+/* Asks and shows until it is interrupted (SIGINT, SIGTERM) or nobody reads
+ * any more: 0; or vbdd refuses or has gone: an exit status. */
+int watch(const struct arguments *arguments);
+
+/* For people. Commands that have nothing to show show nothing. */
+void print_reply(const json_t *request, const json_t *reply,
+                 const struct earlier *earlier);
+void print_stats(const json_t *reply, const struct earlier *earlier);
+void print_histograms(const json_t *reply);
+void print_features(const json_t *reply);
+
+#endif
