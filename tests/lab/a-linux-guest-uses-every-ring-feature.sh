@@ -6,7 +6,9 @@
 # on the target too; and its fstrim gives the target's space back.
 # Source: blkif.h; Linux's xen-blkfront, which nobody here wrote.
 # Mechanism: disks come and go by xl block-attach and block-detach, each with
-# options of its own; the guest says what its driver says of them.
+# options of its own; the guest says what its driver says of them. It needs
+# much memory: with persistent grants Linux sets aside 257 pages for each of
+# 512 slots of each queue.
 lab=$top_srcdir/tests/lab
 missing=$("$lab/lab" missing | xargs)
 if [ -n "$missing" ]; then
@@ -21,7 +23,7 @@ truncate -s 512M "$disk"
 mkfs.ext4 -q -F -E nodiscard "$disk"
 make -C "$top_builddir" install prefix=/usr/local sysconfdir=/etc \
     DESTDIR="$tree" >"$log" 2>&1 || { sed 's/^/# /' "$log"; exit 99; }
-"$lab/lab" run --disk "$disk" --tree "$tree" \
+"$lab/lab" run --timeout 600 --disk "$disk" --tree "$tree" \
     --guest-copy "$lab/guest-rings.sh:/job" \
     "$lab/dom0-rings.sh" 2>&1 | tr -d '\r' | tee "$log" | sed 's/^/# /'
 

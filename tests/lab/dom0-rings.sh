@@ -58,7 +58,7 @@ type = "pvh"
 kernel = "/lab/vmlinuz"
 ramdisk = "/lab/guest.cpio.gz"
 extra = "console=hvc0 loglevel=6 xen_blkfront.max_ring_page_order=4 xen_blkfront.max_indirect_segments=256"
-memory = 320
+memory = 1500
 vcpus = 2
 disk = ["$(line xvda $plain)"]
 END
