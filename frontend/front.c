@@ -7,19 +7,19 @@
  *   BROKEN    -> CLOSED     the same, also as the first step of a reconnect
  *
  * What is built for a connection goes in one order and back in one order:
- * watch, ring page, its grant, event channel. */
+ * watch, queues (rings, their grants, event channels). */
 #include "frontend/private.h"
 
 enum {
-    RING_PAGES = 1,
     FRONT_PAGES = (sizeof(struct vbdfront) + BLKIF_PAGE_BYTES - 1) /
                   BLKIF_PAGE_BYTES,
+    MAX_RING_PAGE_ORDER = 4,
 };
+_Static_assert(1 << MAX_RING_PAGE_ORDER == BLKIF_MAX_RING_PAGES, "limits.h");
 static const uint64_t close_timeout_us = 5000000;
 /* The back end has nothing of ours to answer, so no event will come: somebody
  * else must give grants back. */
 static const uint64_t starved_wait_us = 10000;
-static const uint64_t revoke_wait_us = 1000;
 
 /* --- what went wrong ----------------------------------------------------- */
 
@@ -57,19 +57,48 @@ int front_fail(struct vbdfront *front, int error, const char *format, ...)
 void front_break(struct vbdfront *front)
 {
     front->state = VBDFRONT_BROKEN;
-    front_queue_fail(front);
+    front_queues_fail(front);
 }
 
 /* --- open, close --------------------------------------------------------- */
 
-int vbdfront_open(const struct vbdfront_port *port, const char *node,
-                  struct vbdfront **out)
+void vbdfront_get_defaults(struct vbdfront_config *config)
 {
-    struct vbdfront *front = port->page_alloc(port->context, FRONT_PAGES);
+    *config = (struct vbdfront_config){
+        .max_queues = 1,
+        .max_ring_page_order = MAX_RING_PAGE_ORDER,
+        .max_indirect_segments = BLKIF_MAX_INDIRECT_SEGMENTS,
+        .use_persistent = false,
+        .is_untrusted = false,
+        .use_discard = true,
+        .abi = VBDFRONT_ABI_NATIVE,
+    };
+}
 
+static bool is_possible(const struct vbdfront_config *config)
+{
+    return config->max_queues >= 1 &&
+           config->max_queues <= BLKIF_MAX_QUEUES &&
+           config->max_ring_page_order <= MAX_RING_PAGE_ORDER &&
+           config->max_indirect_segments <= BLKIF_MAX_INDIRECT_SEGMENTS &&
+           config->abi <= VBDFRONT_ABI_X86_64;
+}
+
+int vbdfront_open(const struct vbdfront_port *port, const char *node,
+                  const struct vbdfront_config *config, struct vbdfront **out)
+{
+    struct vbdfront *front;
+
+    if (config && !is_possible(config))
+        return -XEN_EINVAL;
+    front = port->page_alloc(port->context, FRONT_PAGES);
     if (!front)
         return -XEN_ENOMEM;
     front->port = port;
+    if (config)
+        front->config = *config;
+    else
+        vbdfront_get_defaults(&front->config);
     if (!front_text_format(front->node, sizeof front->node, "%s", node)) {
         vbdfront_close(front);
         return -XEN_ENAMETOOLONG;
@@ -86,70 +115,6 @@ void vbdfront_close(struct vbdfront *front)
     front->port->page_free(front->port->context, front, FRONT_PAGES);
 }
 
-/* --- the ring ------------------------------------------------------------ */
-
-static int open_ring(struct vbdfront *front)
-{
-    const struct vbdfront_port *port = front->port;
-    int32_t grant, event_port;
-
-    front->ring_page = port->page_alloc(port->context, RING_PAGES);
-    if (!front->ring_page)
-        return front_fail(front, -XEN_ENOMEM,
-                          "there is no page for the ring");
-    front_ring_init(&front->ring, front->ring_page, RING_PAGES,
-                    BLKIF_ABI_NATIVE);
-    front_queue_init(front);
-    grant = front_grant(front, front->ring_page, false);
-    if (grant < 0) {
-        front_say(front, "the ring's page cannot be granted (error %u)",
-                  (unsigned)-grant);
-        goto free_page;
-    }
-    event_port = port->event_alloc(port->context, front->backend_id);
-    if (event_port < 0) {
-        front_say(front, "there is no event channel (error %u)",
-                  (unsigned)-event_port);
-        front->stats.grants_held--;
-        port->grant_end(port->context, (uint32_t)grant);
-        grant = event_port;
-        goto free_page;
-    }
-    front->ring_grant = (uint32_t)grant;
-    front->event_port = (uint32_t)event_port;
-    front->info.max_segments = BLKIF_WIRE_SEGMENTS;
-    front->info.ring_slots = front->ring.slots;
-    return 0;
-
-free_page:
-    port->page_free(port->context, front->ring_page, RING_PAGES);
-    front->ring_page = NULL;
-    return grant;
-}
-
-/* A page that the peer does not give back is left alone for ever. */
-static int close_ring(struct vbdfront *front, uint64_t timeout_us)
-{
-    const struct vbdfront_port *port = front->port;
-    uint64_t start_us = port->now_us(port->context);
-    int error;
-
-    port->event_close(port->context, front->event_port);
-    while ((error = port->grant_end(port->context, front->ring_grant)) != 0 &&
-           port->now_us(port->context) - start_us < timeout_us)
-        port->wait(port->context, revoke_wait_us);
-    front->stats.grants_held--;
-    if (error) {
-        front->stats.pages_lost++;
-        front_say(front, "the back end %s still maps the ring",
-                  front->backend);
-    } else {
-        port->page_free(port->context, front->ring_page, RING_PAGES);
-    }
-    front->ring_page = NULL;
-    return error;
-}
-
 /* --- the way down -------------------------------------------------------- */
 
 /* Closing; when the back end has seen it, Closed; and only when it is Closed
@@ -161,14 +126,14 @@ static int close_down(struct vbdfront *front, uint64_t timeout_us)
     uint64_t lost = front->stats.pages_lost;
     int error = 0;
 
-    if (front->ring_page) {
+    if (front->nr_queues > 0) {
         front_set_state(front, XENBUS_CLOSING);
         front_wait_backend(front, FRONT_IS_GONE | FRONT_IS(CLOSING), 0,
                            timeout_us);
         front_set_state(front, XENBUS_CLOSED);
         error = front_wait_backend(front, FRONT_IS_GONE, 0, timeout_us);
-        front_queue_fail(front);
-        close_ring(front, timeout_us);
+        front_queues_fail(front);
+        front_queues_close(front, timeout_us);
     }
     front_forget_backend(front);
     front->state = VBDFRONT_CLOSED;
@@ -186,9 +151,9 @@ int vbdfront_disconnect(struct vbdfront *front, uint64_t timeout_us)
 
 /* --- the way up ---------------------------------------------------------- */
 
-/* Linux's rule: the ring is offered to a back end that is in InitWait. One
+/* Linux's rule: queues are offered to a back end that is in InitWait. One
  * that has skipped it (blkif.h allows that) is as good. */
-static int offer_ring(struct vbdfront *front, uint64_t timeout_us)
+static int offer_queues(struct vbdfront *front, uint64_t timeout_us)
 {
     int error = front_start_anew(front, timeout_us);
 
@@ -199,9 +164,11 @@ static int offer_ring(struct vbdfront *front, uint64_t timeout_us)
                                        FRONT_IS(CONNECTED),
                                    0, timeout_us);
     if (!error)
-        error = open_ring(front);
+        error = front_agree_on_queues(front);
     if (!error)
-        error = front_publish_ring(front);
+        error = front_queues_open(front);
+    if (!error)
+        error = front_publish_queues(front);
     if (!error)
         error = front_set_state(front, XENBUS_INITIALISED);
     return error;
@@ -232,7 +199,7 @@ int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us)
     front->info = (struct vbdfront_info){ 0 };
     error = front_find_backend(front);
     if (!error)
-        error = offer_ring(front, timeout_us);
+        error = offer_queues(front, timeout_us);
     if (!error)
         error = accept_disk(front, timeout_us);
     if (error) {
@@ -274,8 +241,8 @@ unsigned vbdfront_poll(struct vbdfront *front)
 {
     uint64_t completed = front->nr_completed;
 
-    if (front->ring_page && front->state != VBDFRONT_BROKEN)
-        front_queue_run(front);
+    if (front->state != VBDFRONT_BROKEN)
+        front_queues_run(front);
     if (front->state == VBDFRONT_CONNECTED)
         look_at_backend(front);
     return (unsigned)(front->nr_completed - completed);

@@ -1,82 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * XenStore: who the back end is, the two ends' states, the ring's nodes and
- * the disk's (blkif.h has the list). Every value is the peer's and is judged
- * before it is used. */
+ * XenStore: who the back end is, the two ends' states, and what both agree on
+ * before there is a ring (blkif.h has the list of nodes). */
 #include "frontend/private.h"
 
-#include <xen/io/blkif.h>
 #include <xen/io/protocols.h>
 
 enum {
-    NUMBER_BYTES = 32,         /* more than any number has digits */
-    LAST_DOMID = 0x7fef,       /* DOMID_FIRST_RESERVED - 1 */
-    MAX_SECTOR_BYTES = 4096,
-    MAX_PHYSICAL_BYTES = 1 << 24,
+    STATE_BYTES = 32,    /* more than any state has digits */
+    LAST_DOMID = 0x7fef, /* DOMID_FIRST_RESERVED - 1 */
+    PREFIX_BYTES = 16,   /* "queue-3/" */
+    LEAF_BYTES = 64,
 };
-static const uint64_t max_sectors = 1ull << 55; /* 2^64 bytes */
-
-/* --- nodes --------------------------------------------------------------- */
-
-/* Length of the value, -ENOENT, or another -errno. */
-static int read_node(struct vbdfront *front, const char *directory,
-                     const char *leaf, char *value, size_t bytes)
-{
-    char path[2 * FRONT_PATH_BYTES];
-
-    if (!front_text_format(path, sizeof path, "%s/%s", directory, leaf))
-        return -XEN_ENAMETOOLONG;
-    return front->port->store_read(front->port->context, path, value, bytes);
-}
-
-/* Reads a number of at most max. An absent node leaves *value alone when it
- * is optional. Anything that is not such a number: -EPROTO and a sentence. */
-static int read_number(struct vbdfront *front, const char *directory,
-                       const char *leaf, bool is_optional, uint64_t max,
-                       uint64_t *value)
-{
-    char text[NUMBER_BYTES] = "";
-    int length = read_node(front, directory, leaf, text, sizeof text);
-
-    if (length == -XEN_ENOENT && is_optional)
-        return 0;
-    if (length == -XEN_ENOENT)
-        return front_fail(front, -BLKIF_EPROTO, "%s/%s is missing",
-                          directory, leaf);
-    if (length == -XEN_E2BIG)
-        return front_fail(front, -BLKIF_EPROTO,
-                          "%s/%s is longer than any number", directory, leaf);
-    if (length < 0)
-        return front_fail(front, length, "%s/%s cannot be read (error %u)",
-                          directory, leaf, (unsigned)-length);
-    if (xenbus_parse_number(text, (size_t)length, max, value) != 0)
-        return front_fail(front, -BLKIF_EPROTO,
-                          "%s/%s is \"%s\", expected a number of at most %llu",
-                          directory, leaf, text, (unsigned long long)max);
-    return 0;
-}
-
-static int write_node(struct vbdfront *front, const char *leaf,
-                      const char *value)
-{
-    char path[2 * FRONT_PATH_BYTES];
-    int error;
-
-    front_text_format(path, sizeof path, "%s/%s", front->node, leaf);
-    error = front->port->store_write(front->port->context, path, value);
-    if (error)
-        return front_fail(front, error, "%s cannot be written (error %u)",
-                          path, (unsigned)-error);
-    return 0;
-}
-
-static int write_number(struct vbdfront *front, const char *leaf,
-                        uint32_t number)
-{
-    char value[NUMBER_BYTES];
-
-    front_text_format(value, sizeof value, "%u", number);
-    return write_node(front, leaf, value);
-}
 
 /* --- the back end -------------------------------------------------------- */
 
@@ -89,22 +23,26 @@ static void backend_state_path(const struct vbdfront *front,
 int front_find_backend(struct vbdfront *front)
 {
     char path[2 * FRONT_PATH_BYTES];
-    uint64_t domid, device = 0;
-    int error = read_node(front, front->node, "backend", front->backend,
-                          sizeof front->backend);
+    uint64_t domid, device = 0, trusted = 1;
+    int error = front_read_node(front, front->node, "backend",
+                                front->backend, sizeof front->backend);
 
     if (error == -XEN_ENOENT)
         return front_fail(front, error, "there is no device %s", front->node);
     if (error < 0)
         return front_fail(front, error, "%s/backend cannot be read (error %u)",
                           front->node, (unsigned)-error);
-    error = read_number(front, front->node, "backend-id", false, LAST_DOMID,
-                        &domid);
+    error = front_read_number(front, front->node, "backend-id", false,
+                              LAST_DOMID, &domid);
     if (!error)
-        error = read_number(front, front->node, "virtual-device", true,
-                            UINT32_MAX, &device);
+        error = front_read_number(front, front->node, "virtual-device", true,
+                                  UINT32_MAX, &device);
+    if (!error)
+        error = front_read_number(front, front->node, "trusted", true, 1,
+                                  &trusted);
     if (error)
         return error;
+    front->info.is_untrusted = front->config.is_untrusted || !trusted;
     front->backend_id = (uint32_t)domid;
     front->handle = (uint16_t)device; /* what fits, as Linux does */
     backend_state_path(front, path);
@@ -132,8 +70,8 @@ void front_forget_backend(struct vbdfront *front)
 static enum xenbus_state read_state(struct vbdfront *front,
                                     const char *directory)
 {
-    char text[NUMBER_BYTES];
-    int length = read_node(front, directory, "state", text, sizeof text);
+    char text[STATE_BYTES];
+    int length = front_read_node(front, directory, "state", text, sizeof text);
 
     return length < 0 ? XENBUS_UNKNOWN
                       : xenbus_parse_state(text, (size_t)length);
@@ -146,7 +84,7 @@ enum xenbus_state front_backend_state(struct vbdfront *front)
 
 int front_set_state(struct vbdfront *front, enum xenbus_state state)
 {
-    return write_number(front, "state", state);
+    return front_write_number(front, "state", state);
 }
 
 int front_wait_backend(struct vbdfront *front, unsigned wanted,
@@ -194,101 +132,121 @@ int front_start_anew(struct vbdfront *front, uint64_t timeout_us)
     return error ? error : front_set_state(front, XENBUS_INITIALISING);
 }
 
-/* --- the ring's nodes ---------------------------------------------------- */
+/* --- the queues' nodes --------------------------------------------------- */
 
-int front_publish_ring(struct vbdfront *front)
+static const char order_leaf[] = "ring-page-order";
+
+static uint32_t least(uint32_t a, uint32_t b)
 {
-    int error = write_number(front, "ring-ref", front->ring_grant);
-
-    if (!error)
-        error = write_number(front, "event-channel", front->event_port);
-    if (!error)
-        error = write_node(front, "protocol", XEN_IO_PROTO_ABI_NATIVE);
-    return error;
+    return a < b ? a : b;
 }
 
-/* --- the disk's nodes ---------------------------------------------------- */
-
-static int refuse_value(struct vbdfront *front, const char *leaf,
-                        uint64_t value, const char *expected)
+/* What the back end offers may be as much as it likes: it is only ever
+ * compared. No queue at all would be of no use to either end, so 0 is read as
+ * 1 (Linux does the same). */
+int front_agree_on_queues(struct vbdfront *front)
 {
-    return front_fail(front, -BLKIF_EPROTO, "%s/%s is %llu, expected %s",
-                      front->backend, leaf, (unsigned long long)value,
-                      expected);
-}
+    uint32_t order, queues;
+    int error = front_read_offer(front, "max-ring-page-order", 0, &order);
 
-/* sector-size first: it is the unit of all that follows. */
-static int read_sector_sizes(struct vbdfront *front)
-{
-    uint64_t logical, physical;
-    int error = read_number(front, front->backend, "sector-size", false,
-                            UINT32_MAX, &logical);
-
+    if (!error)
+        error = front_read_offer(front, "multi-queue-max-queues", 1, &queues);
     if (error)
         return error;
-    if (logical < BLKIF_SECTOR_BYTES || logical > MAX_SECTOR_BYTES ||
-        (logical & (logical - 1)) != 0)
-        return refuse_value(front, "sector-size", logical,
-                            "a power of two from 512 to 4096");
-    physical = logical;
-    error = read_number(front, front->backend, "physical-sector-size", true,
-                        UINT32_MAX, &physical);
-    if (error)
-        return error;
-    if (physical < logical || physical > MAX_PHYSICAL_BYTES ||
-        (physical & (logical - 1)) != 0)
-        return refuse_value(front, "physical-sector-size", physical,
-                            "a multiple of sector-size up to 16 MiB");
-    front->info.sector_bytes = (uint32_t)logical;
-    front->info.physical_sector_bytes = (uint32_t)physical;
+    queues = least(queues, front->config.max_queues);
+    front->info.nr_queues = queues > 0 ? queues : 1;
+    front->info.ring_pages =
+        1u << least(order, front->config.max_ring_page_order);
     return 0;
 }
 
-int front_read_size(struct vbdfront *front)
+/* Absent nodes mean `otherwise`. An earlier user, who may have been another
+ * driver, may have left the node: then it is written in any case. */
+static int write_choice(struct vbdfront *front, const char *leaf,
+                        uint32_t number, uint32_t otherwise)
 {
-    uint64_t sectors;
-    int error = read_number(front, front->backend, "sectors", false,
-                            UINT64_MAX, &sectors);
-
-    if (error)
-        return error;
-    if (sectors == 0 || sectors > max_sectors)
-        return refuse_value(front, "sectors", sectors, "1 to 2^55");
-    if ((sectors & (front->info.sector_bytes / BLKIF_SECTOR_BYTES - 1)) != 0)
-        return refuse_value(front, "sectors", sectors,
-                            "a multiple of sector-size (in 512 bytes)");
-    front->info.nr_sectors = sectors;
-    return 0;
+    if (number == otherwise && !front_has_node(front, leaf))
+        return 0;
+    return front_write_number(front, leaf, number);
 }
 
-static int read_feature(struct vbdfront *front, const char *leaf, bool *has)
+/* leaf is of the queue's own directory, which is the device's when there is
+ * but one queue. */
+static int write_of_queue(struct vbdfront *front, uint32_t queue,
+                          const char *leaf, uint32_t number)
 {
-    uint64_t value = 0;
-    int error = read_number(front, front->backend, leaf, true, 1, &value);
+    char prefix[PREFIX_BYTES] = "", path[LEAF_BYTES];
 
-    *has = value == 1;
+    if (front->nr_queues > 1)
+        front_text_format(prefix, sizeof prefix, "queue-%u/", queue);
+    front_text_format(path, sizeof path, "%s%s", prefix, leaf);
+    return front_write_number(front, path, number);
+}
+
+/* A single page is ring-ref. Where ring-page-order says that it is single, some
+ * back ends look for ring-ref0. */
+static int publish_ring(struct vbdfront *front, uint32_t i, bool has_order)
+{
+    const struct front_queue *queue = &front->queues[i];
+    char leaf[LEAF_BYTES];
+    int error = 0;
+
+    if (queue->nr_ring_pages == 1)
+        error = write_of_queue(front, i, "ring-ref", queue->ring_grants[0]);
+    for (uint32_t page = 0;
+         has_order && page < queue->nr_ring_pages && !error; page++) {
+        front_text_format(leaf, sizeof leaf, "ring-ref%u", page);
+        error = write_of_queue(front, i, leaf, queue->ring_grants[page]);
+    }
+    if (!error)
+        error = write_of_queue(front, i, "event-channel", queue->event_port);
     return error;
 }
 
-int front_read_disk(struct vbdfront *front)
+static const char *protocol_text(enum vbdfront_abi abi)
 {
-    struct vbdfront_info *info = &front->info;
-    uint64_t bits = 0;
-    int error = read_sector_sizes(front);
+    switch (abi) {
+    case VBDFRONT_ABI_X86_32:
+        return XEN_IO_PROTO_ABI_X86_32;
+    case VBDFRONT_ABI_X86_64:
+        return XEN_IO_PROTO_ABI_X86_64;
+    case VBDFRONT_ABI_NATIVE:
+        break;
+    }
+    return XEN_IO_PROTO_ABI_NATIVE;
+}
 
+/* What holds for all queues. ring-page-order last: whether it is there says
+ * where the pages are looked for. */
+static int publish_choices(struct vbdfront *front)
+{
+    const struct vbdfront_info *info = &front->info;
+    uint32_t order = 0;
+    int error = write_choice(front, "multi-queue-num-queues", info->nr_queues,
+                             1);
+
+    while (1u << order < info->ring_pages)
+        order++;
     if (!error)
-        error = front_read_size(front);
+        error = write_choice(front, "feature-persistent",
+                             front->config.use_persistent, 0);
+    /* deprecated, but some back ends go by it, and it must not contradict */
+    if (!error && front_has_node(front, "num-ring-pages"))
+        error = front_write_number(front, "num-ring-pages", info->ring_pages);
     if (!error)
-        error = read_number(front, front->backend, "info", true, UINT32_MAX,
-                            &bits);
+        error = write_choice(front, order_leaf, order, 0);
+    return error;
+}
+
+int front_publish_queues(struct vbdfront *front)
+{
+    int error = publish_choices(front);
+    bool has_order = front_has_node(front, order_leaf);
+
+    for (uint32_t i = 0; i < front->nr_queues && !error; i++)
+        error = publish_ring(front, i, has_order);
     if (!error)
-        error = read_feature(front, "feature-flush-cache", &info->has_flush);
-    if (!error)
-        error = read_feature(front, "feature-barrier", &info->has_barrier);
-    if (!error)
-        error = read_feature(front, "feature-discard", &info->has_discard);
-    info->is_cdrom = (bits & VDISK_CDROM) != 0;
-    info->is_removable = (bits & VDISK_REMOVABLE) != 0;
-    info->read_only = (bits & VDISK_READONLY) != 0;
+        error = front_write_node(front, "protocol",
+                                 protocol_text(front->config.abi));
     return error;
 }

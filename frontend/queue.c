@@ -1,259 +1,237 @@
 /* SPDX-License-Identifier: MIT
- * Operations to ring requests and back.
- *
- * An operation is a plan of one to three steps. A step is one ring request, or
- * as many as its data needs; the next step begins when all of them have been
- * answered. The operations that have something left to put on the ring wait in
- * `pending`, oldest first, and only the oldest may put: so requests are on the
- * ring in the order of their operations, and a full ring or grant table holds
- * all of them. An operation whose next step has come returns to the head (it
- * is older than all that wait).
- *
- * An *exclusive* operation stays at the head from its first request to its
- * last answer and begins each step on an empty ring: what came before is
- * complete, what comes after has not begun. That is a barrier made by the
- * front end, for back ends that have none. */
+ * The queues: what each is made of, ring requests out, responses in. */
 #include "frontend/private.h"
 
 #include <xen/io/blkif.h>
 
 #include "common/blkif/status.h"
 
-enum step { STEP_END, STEP_READ, STEP_WRITE, STEP_BARRIER, STEP_SYNC };
+enum { BATCH = 32 }; /* responses that are copied out at a time */
 
-static const uint8_t plan_read[] = { STEP_READ, STEP_END };
-static const uint8_t plan_write[] = { STEP_WRITE, STEP_END };
-static const uint8_t plan_write_durable[] = { STEP_WRITE, STEP_SYNC,
-                                              STEP_END };
-static const uint8_t plan_sync[] = { STEP_SYNC, STEP_END };
-static const uint8_t plan_barrier[] = { STEP_BARRIER, STEP_END };
-static const uint8_t plan_exclusive_write[] = { STEP_SYNC, STEP_WRITE,
-                                                STEP_SYNC, STEP_END };
-
-/* What the driver keeps in vbdfront_io.front_private. */
-struct progress {
-    struct vbdfront_io *next;   /* in pending */
-    const uint8_t *step;
-    uint32_t sectors_put;       /* of this step's data */
-    unsigned nr_unanswered;     /* ring requests of this step */
-    bool is_put;                /* all of this step is on the ring */
-    bool is_exclusive;
-    bool is_pending;
-    int error;                  /* the first */
-};
-
-static struct progress *progress(struct vbdfront_io *io)
-{
-    _Static_assert(sizeof(struct progress) <= sizeof io->front_private,
-                   "vbdfront_io.front_private is too small");
-    return (struct progress *)(void *)io->front_private;
-}
-
-/* --- the list of those who wait ------------------------------------------ */
-
-static void pending_append(struct vbdfront *front, struct vbdfront_io *io)
-{
-    struct vbdfront_io **tail = &front->pending;
-
-    if (front->pending)
-        tail = &progress(front->pending_tail)->next;
-    *tail = front->pending_tail = io;
-    progress(io)->next = NULL;
-    progress(io)->is_pending = true;
-}
-
-static void pending_prepend(struct vbdfront *front, struct vbdfront_io *io)
-{
-    if (!front->pending)
-        front->pending_tail = io;
-    progress(io)->next = front->pending;
-    front->pending = io;
-    progress(io)->is_pending = true;
-}
-
-static void pending_remove(struct vbdfront *front, struct vbdfront_io *io)
-{
-    struct vbdfront_io **link = &front->pending, *before = NULL;
-
-    for (; *link != io; link = &progress(*link)->next)
-        before = *link;
-    *link = progress(io)->next;
-    if (front->pending_tail == io)
-        front->pending_tail = before;
-    progress(io)->is_pending = false;
-}
-
-/* --- the end of an operation --------------------------------------------- */
-
-static void finish(struct vbdfront *front, struct vbdfront_io *io)
-{
-    if (progress(io)->is_pending)
-        pending_remove(front, io);
-    front->nr_in_flight--;
-    front->nr_completed++;
-    io->done(io, progress(io)->error);
-}
-
-/* Every request of io's step has been answered. */
-static void end_step(struct vbdfront *front, struct vbdfront_io *io)
-{
-    struct progress *now = progress(io);
-
-    if (now->error || *++now->step == STEP_END) {
-        finish(front, io);
-        return;
-    }
-    now->sectors_put = 0;
-    now->is_put = false;
-    if (!now->is_pending)
-        pending_prepend(front, io);
-}
-
-/* The first error wins, and nothing more of a failed operation goes out. */
-static void answer(struct vbdfront *front, struct vbdfront_io *io, int error)
-{
-    struct progress *now = progress(io);
-
-    now->nr_unanswered--;
-    if (error && !now->error)
-        now->error = error;
-    if (now->error && !now->is_put) {
-        now->is_put = true;
-        if (!now->is_exclusive)
-            pending_remove(front, io);
-    }
-    if (now->nr_unanswered == 0 && now->is_put)
-        end_step(front, io);
-}
+_Static_assert((int)VBDFRONT_ABI_X86_32 == (int)BLKIF_ABI_X86_32 &&
+                   (int)VBDFRONT_ABI_X86_64 == (int)BLKIF_ABI_X86_64,
+               "vbdfront_abi and blkif_abi are the same");
 
 /* --- shadows ------------------------------------------------------------- */
 
-void front_queue_init(struct vbdfront *front)
+static unsigned shadow_pages(const struct front_queue *queue)
 {
-    uint32_t slots = front->ring.slots;
+    size_t bytes = queue->ring.slots * sizeof *queue->shadows;
 
-    front->free_shadows = NULL;
-    for (uint32_t i = slots < FRONT_SLOTS ? slots : FRONT_SLOTS; i-- > 0;) {
-        front->shadows[i] = (struct front_shadow){
-            .next_free = front->free_shadows };
-        front->free_shadows = &front->shadows[i];
-    }
+    return (unsigned)((bytes + BLKIF_PAGE_BYTES - 1) / BLKIF_PAGE_BYTES);
 }
 
-static void take_shadow(struct vbdfront *front, struct vbdfront_io *io,
-                        struct front_shadow *shadow)
+static int open_shadows(struct front_queue *queue)
 {
-    front->free_shadows = shadow->next_free;
-    shadow->io = io;
-    shadow->id = (uint64_t)++front->nr_requests << 32 |
-                 (uint64_t)(shadow - front->shadows);
-    front->nr_on_ring++;
+    const struct vbdfront_port *port = queue->front->port;
+
+    queue->shadows = port->page_alloc(port->context, shadow_pages(queue));
+    if (!queue->shadows)
+        return front_fail(queue->front, -XEN_ENOMEM,
+                          "there is no memory for a ring of %u requests",
+                          queue->ring.slots);
+    for (uint32_t i = queue->ring.slots; i-- > 0;) {
+        queue->shadows[i].next_free = queue->free_shadows;
+        queue->free_shadows = &queue->shadows[i];
+    }
+    return 0;
 }
 
 /* Its grants are taken back; the peer must have been done with them. */
-static int release_shadow(struct vbdfront *front, struct front_shadow *shadow)
+static int release_shadow(struct front_queue *queue,
+                          struct front_shadow *shadow, bool has_arrived)
 {
-    int error = front_segments_end(front, shadow);
+    int error = front_segments_end(queue, shadow, has_arrived);
 
     shadow->io = NULL;
-    shadow->next_free = front->free_shadows;
-    front->free_shadows = shadow;
-    front->nr_on_ring--;
+    shadow->next_free = queue->free_shadows;
+    queue->free_shadows = shadow;
+    queue->nr_on_ring--;
+    queue->front->nr_on_ring--;
     return error;
+}
+
+/* --- open, close --------------------------------------------------------- */
+
+static int grant_ring(struct front_queue *queue)
+{
+    uint8_t *pages = queue->ring_pages;
+
+    for (uint32_t i = 0; i < queue->nr_ring_pages; i++) {
+        int32_t grant = front_grant(
+            queue->front, pages + (size_t)i * BLKIF_PAGE_BYTES, false);
+
+        if (grant < 0)
+            return front_fail(queue->front, grant,
+                              "the ring's page cannot be granted (error %u)",
+                              (unsigned)-grant);
+        queue->ring_grants[queue->nr_ring_grants++] = (uint32_t)grant;
+    }
+    return 0;
+}
+
+static int open_event_port(struct front_queue *queue)
+{
+    const struct vbdfront_port *port = queue->front->port;
+    int32_t event_port =
+        port->event_alloc(port->context, queue->front->backend_id);
+
+    if (event_port < 0)
+        return front_fail(queue->front, event_port,
+                          "there is no event channel (error %u)",
+                          (unsigned)-event_port);
+    queue->event_port = (uint32_t)event_port;
+    queue->has_event_port = true;
+    return 0;
+}
+
+/* What has been made when it fails is close_queue()'s. */
+static int open_queue(struct front_queue *queue)
+{
+    struct vbdfront *front = queue->front;
+    const struct vbdfront_port *port = front->port;
+    int error;
+
+    queue->nr_ring_pages = front->info.ring_pages;
+    queue->ring_pages = port->page_alloc(port->context, queue->nr_ring_pages);
+    if (!queue->ring_pages)
+        return front_fail(front, -XEN_ENOMEM,
+                          "there is no memory for a ring of %u pages",
+                          queue->nr_ring_pages);
+    front_ring_init(&queue->ring, queue->ring_pages, queue->nr_ring_pages,
+                    (enum blkif_abi)front->config.abi);
+    error = open_shadows(queue);
+    if (!error)
+        error = grant_ring(queue);
+    return error ? error : open_event_port(queue);
+}
+
+/* Pages that the peer does not give back are left alone for ever, and so are
+ * those around them: they came as one piece. */
+static void close_queue(struct front_queue *queue, uint64_t end_us)
+{
+    struct vbdfront *front = queue->front;
+    const struct vbdfront_port *port = front->port;
+    bool is_kept = false;
+
+    while (queue->nr_ring_grants > 0) {
+        if (front_grant_end_by(front,
+                               queue->ring_grants[--queue->nr_ring_grants],
+                               end_us) != 0)
+            is_kept = true;
+    }
+    if (is_kept)
+        front_say(front, "the back end %s still maps the ring",
+                  front->backend);
+    else if (queue->ring_pages)
+        port->page_free(port->context, queue->ring_pages,
+                        queue->nr_ring_pages);
+    if (queue->shadows)
+        port->page_free(port->context, queue->shadows, shadow_pages(queue));
+}
+
+int front_queues_open(struct vbdfront *front)
+{
+    int error = 0;
+
+    while (front->nr_queues < front->info.nr_queues && !error) {
+        struct front_queue *queue = &front->queues[front->nr_queues++];
+
+        *queue = (struct front_queue){ .front = front };
+        error = open_queue(queue);
+    }
+    front->info.ring_slots = front->queues[0].ring.slots;
+    if (error)
+        front_queues_close(front, 0);
+    return error;
+}
+
+/* All event channels first: then the back end is not woken any more. */
+void front_queues_close(struct vbdfront *front, uint64_t timeout_us)
+{
+    const struct vbdfront_port *port = front->port;
+    uint64_t end_us;
+
+    if (__builtin_add_overflow(port->now_us(port->context), timeout_us,
+                               &end_us))
+        end_us = UINT64_MAX;
+    for (uint32_t i = 0; i < front->nr_queues; i++) {
+        if (front->queues[i].has_event_port)
+            port->event_close(port->context, front->queues[i].event_port);
+    }
+    while (front->nr_queues > 0)
+        close_queue(&front->queues[--front->nr_queues], end_us);
+    front_pool_close(front, end_us);
 }
 
 /* --- out ----------------------------------------------------------------- */
 
-/* The request that makes durable all that has been completed. */
-static uint8_t sync_operation(const struct vbdfront *front)
+struct front_queue *front_queue_choose(struct vbdfront *front)
 {
-    return front->info.has_flush ? BLKIF_OP_FLUSH_DISKCACHE
-                                 : BLKIF_OP_WRITE_BARRIER;
-}
+    struct front_queue *best = &front->queues[0];
 
-/* A barrier that needs several requests: its first and its last are barriers.
- * The first keeps all of its data behind earlier writes, the last makes all of
- * it durable and keeps later writes behind it; one of the two would not do
- * (C6). Those between need no order among themselves. */
-static uint8_t ring_operation(const struct vbdfront *front, enum step step,
-                              bool is_first, bool is_last)
-{
-    switch (step) {
-    case STEP_READ:
-        return BLKIF_OP_READ;
-    case STEP_BARRIER:
-        return is_first || is_last ? BLKIF_OP_WRITE_BARRIER : BLKIF_OP_WRITE;
-    case STEP_SYNC:
-        return sync_operation(front);
-    case STEP_WRITE:
-    case STEP_END:
-        break;
+    for (uint32_t i = 1; i < front->nr_queues; i++) {
+        if (front->queues[i].nr_on_ring < best->nr_on_ring)
+            best = &front->queues[i];
     }
-    return BLKIF_OP_WRITE;
+    return best->free_shadows ? best : NULL;
 }
 
-/* Puts the next request of io's step; false when there is no room for it. */
-static bool put_request(struct vbdfront *front, struct vbdfront_io *io)
+static void add_range(const struct front_shadow *shadow,
+                      struct blkif_wire_request *request)
 {
-    struct progress *now = progress(io);
-    struct front_shadow *shadow = front->free_shadows;
-    uint32_t before = now->sectors_put;
-    uint32_t left = *now->step == STEP_SYNC ? 0 : io->nr_sectors - before;
-    struct blkif_wire_request request = { .handle = front->handle };
-
-    if (!shadow)
-        return false;
-    if (left > 0) {
-        uint8_t *data = io->data;
-        uint32_t covered = front_segments_grant(
-            front, shadow, &request,
-            data + (size_t)before * BLKIF_SECTOR_BYTES, left,
-            *now->step != STEP_READ);
-
-        if (covered == 0)
-            return false;
-        request.sector = io->sector + before;
-        now->sectors_put += covered;
-        left -= covered;
-    }
-    now->is_put = left == 0;
-    now->nr_unanswered++;
-    take_shadow(front, io, shadow);
-    shadow->operation = ring_operation(front, *now->step, before == 0,
-                                       now->is_put);
-    request.operation = shadow->operation;
-    request.id = shadow->id;
-    front_ring_put(&front->ring, &request);
-    front->stats.ring_requests++;
-    return true;
-}
-
-static bool may_put(const struct vbdfront *front, struct vbdfront_io *io)
-{
-    const struct progress *now = progress(io);
-
-    if (!now->is_exclusive)
-        return true;
-    return !now->is_put && (now->sectors_put > 0 || front->nr_on_ring == 0);
-}
-
-static void put_pending(struct vbdfront *front)
-{
-    struct vbdfront_io *io;
-    bool has_put = false;
-
-    while ((io = front->pending) && may_put(front, io) &&
-           put_request(front, io)) {
-        has_put = true;
-        if (progress(io)->is_put && !progress(io)->is_exclusive)
-            pending_remove(front, io);
-    }
-    if (!has_put)
+    if (shadow->descriptors) {
+        request->operation = BLKIF_OP_INDIRECT;
+        request->indirect_operation = shadow->operation;
+        request->nr_indirect_segments = shadow->nr_segments;
+        request->indirect_grefs[0] = shadow->descriptors->grant;
         return;
-    front->stats.pushes++;
-    if (front_ring_push(&front->ring)) {
-        front->stats.notifies++;
-        front->port->event_notify(front->port->context, front->event_port);
+    }
+    if (shadow->operation == BLKIF_OP_DISCARD) {
+        request->nr_sectors = shadow->nr_sectors;
+        request->nr_segments = shadow->is_secure ? BLKIF_DISCARD_SECURE : 0;
+        return;
+    }
+    request->nr_segments = (uint8_t)shadow->nr_segments;
+    __builtin_memcpy(request->segments, shadow->segments,
+                     sizeof request->segments);
+}
+
+void front_queue_put(struct front_queue *queue, struct vbdfront_io *io)
+{
+    struct vbdfront *front = queue->front;
+    struct front_shadow *shadow = queue->free_shadows;
+    struct blkif_wire_request request = {
+        .operation = shadow->operation, .handle = front->handle,
+        .sector = shadow->sector };
+
+    queue->free_shadows = shadow->next_free;
+    shadow->io = io;
+    shadow->id = (uint64_t)++front->nr_requests << 32 |
+                 (uint64_t)(shadow - queue->shadows);
+    queue->nr_on_ring++;
+    front->nr_on_ring++;
+    request.id = shadow->id;
+    add_range(shadow, &request);
+    front_ring_put(&queue->ring, &request);
+    queue->has_unpushed = true;
+    front->stats.ring_requests++;
+}
+
+void front_queues_push(struct vbdfront *front)
+{
+    for (uint32_t i = 0; i < front->nr_queues; i++) {
+        struct front_queue *queue = &front->queues[i];
+
+        if (!queue->has_unpushed)
+            continue;
+        queue->has_unpushed = false;
+        front->stats.pushes++;
+        if (front_ring_push(&queue->ring)) {
+            front->stats.notifies++;
+            front->port->event_notify(front->port->context,
+                                      queue->event_port);
+        }
     }
 }
 
@@ -262,18 +240,19 @@ static void put_pending(struct vbdfront *front)
 /* Three of the four checks; the ring makes the first. NULL: the back end is
  * broken, and it has been said why. */
 static struct front_shadow *find_shadow(
-    struct vbdfront *front, const struct blkif_wire_response *response)
+    struct front_queue *queue, const struct blkif_wire_response *response)
 {
+    struct vbdfront *front = queue->front;
     unsigned long long id = response->id;
     uint32_t index = (uint32_t)response->id;
     struct front_shadow *shadow;
 
-    if (index >= FRONT_SLOTS) {
+    if (index >= queue->ring.slots) {
         front_say(front, "the back end answered request id %llu, which is "
                   "out of range", id);
         return NULL;
     }
-    shadow = &front->shadows[index];
+    shadow = &queue->shadows[index];
     if (!shadow->io || shadow->id != response->id) {
         front_say(front, "the back end answered request id %llu, which is "
                   "not in flight", id);
@@ -296,138 +275,96 @@ static int judge_status(int16_t status)
     return error == -BLKIF_EPROTO ? -XEN_EIO : error;
 }
 
-static bool take_response(struct vbdfront *front,
+static bool take_response(struct front_queue *queue,
                           const struct blkif_wire_response *response)
 {
-    struct front_shadow *shadow = find_shadow(front, response);
+    struct vbdfront *front = queue->front;
+    struct front_shadow *shadow = find_shadow(queue, response);
+    int error = judge_status(response->status);
     struct vbdfront_io *io;
 
     if (!shadow)
         return false;
     front->stats.responses++;
     io = shadow->io;
-    if (release_shadow(front, shadow) == 0) {
-        answer(front, io, judge_status(response->status));
+    if (release_shadow(queue, shadow,
+                       !error && shadow->operation == BLKIF_OP_READ) == 0) {
+        front_answer(front, io, error);
         return true;
     }
-    answer(front, io, -XEN_EIO);
+    front_answer(front, io, -XEN_EIO);
     front_say(front, "the back end answered a request and still holds its "
               "pages: they must never be used again");
     return false;
 }
 
 /* False: the back end is broken. */
-static bool take_responses(struct vbdfront *front)
+static bool take_responses(struct front_queue *queue)
 {
-    struct blkif_wire_response responses[FRONT_SLOTS];
-    int nr = front_ring_take(&front->ring, responses, FRONT_SLOTS);
+    struct blkif_wire_response responses[BATCH];
+    int nr = front_ring_take(&queue->ring, responses, BATCH);
 
     if (nr < 0) {
-        front_say(front, "the back end's response index is ahead of what it "
+        front_say(queue->front,
+                  "the back end's response index is ahead of what it "
                   "was asked");
         return false;
     }
     for (int i = 0; i < nr; i++) {
-        if (!take_response(front, &responses[i]))
+        if (!take_response(queue, &responses[i]))
             return false;
     }
     return true;
 }
 
-void front_queue_run(struct vbdfront *front)
+/* False: the back end is broken. */
+static bool take_all_responses(struct vbdfront *front)
+{
+    for (uint32_t i = 0; i < front->nr_queues; i++) {
+        if (!take_responses(&front->queues[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Each ring is asked for an event, also when another has more. */
+static bool final_checks(struct vbdfront *front)
+{
+    bool has_more = false;
+
+    for (uint32_t i = 0; i < front->nr_queues; i++) {
+        if (front_ring_final_check(&front->queues[i].ring))
+            has_more = true;
+    }
+    return has_more;
+}
+
+void front_queues_run(struct vbdfront *front)
 {
     do {
-        if (!take_responses(front)) {
+        if (!take_all_responses(front)) {
             front_break(front);
             return;
         }
-        put_pending(front);
-    } while (front_ring_final_check(&front->ring));
+        front_put_pending(front);
+    } while (final_checks(front));
 }
 
-void front_queue_fail(struct vbdfront *front)
+static void fail_queue(struct front_queue *queue)
 {
-    for (unsigned i = 0; i < FRONT_SLOTS; i++) {
-        struct vbdfront_io *io = front->shadows[i].io;
+    for (uint32_t i = 0; i < queue->ring.slots; i++) {
+        struct vbdfront_io *io = queue->shadows[i].io;
 
         if (!io)
             continue;
-        release_shadow(front, &front->shadows[i]);
-        answer(front, io, -XEN_EIO);
-    }
-    while (front->pending) {
-        progress(front->pending)->error = -XEN_EIO;
-        finish(front, front->pending);
+        release_shadow(queue, &queue->shadows[i], false);
+        front_answer(queue->front, io, -XEN_EIO);
     }
 }
 
-/* --- submit -------------------------------------------------------------- */
-
-static bool is_in_range(const struct vbdfront_info *info,
-                        const struct vbdfront_io *io)
+void front_queues_fail(struct vbdfront *front)
 {
-    uint32_t unit = info->sector_bytes / BLKIF_SECTOR_BYTES;
-
-    return io->nr_sectors <= info->nr_sectors &&
-           io->sector <= info->nr_sectors - io->nr_sectors &&
-           ((io->sector | io->nr_sectors) & (unit - 1)) == 0 &&
-           ((uintptr_t)io->data & (info->sector_bytes - 1)) == 0;
-}
-
-/* What can be known without asking the back end. */
-static int judge(const struct vbdfront *front, const struct vbdfront_io *io)
-{
-    const struct vbdfront_info *info = &front->info;
-    bool may_be_empty = io->op == VBDFRONT_FLUSH || io->op == VBDFRONT_BARRIER;
-    bool needs_sync = may_be_empty || (io->flags & VBDFRONT_FUA);
-
-    if (front->state != VBDFRONT_CONNECTED)
-        return -XEN_EIO;
-    if (io->op > VBDFRONT_BARRIER || (io->flags & ~(unsigned)VBDFRONT_FUA) ||
-        (io->flags && io->op != VBDFRONT_WRITE) ||
-        (io->nr_sectors == 0 && !may_be_empty) ||
-        (io->nr_sectors > 0 && io->op == VBDFRONT_FLUSH))
-        return -XEN_EINVAL;
-    if (io->nr_sectors > 0 && !is_in_range(info, io))
-        return -XEN_EINVAL;
-    if (info->read_only && io->nr_sectors > 0 && io->op != VBDFRONT_READ)
-        return -XEN_EROFS;
-    if (needs_sync && !info->has_flush && !info->has_barrier)
-        return -XEN_EOPNOTSUPP;
-    return 0;
-}
-
-static const uint8_t *choose_plan(const struct vbdfront *front,
-                                  const struct vbdfront_io *io)
-{
-    switch (io->op) {
-    case VBDFRONT_READ:
-        return plan_read;
-    case VBDFRONT_WRITE:
-        return io->flags & VBDFRONT_FUA ? plan_write_durable : plan_write;
-    case VBDFRONT_FLUSH:
-        return plan_sync;
-    case VBDFRONT_BARRIER:
-        break;
-    }
-    if (front->info.has_barrier)
-        return plan_barrier;
-    return io->nr_sectors > 0 ? plan_exclusive_write : plan_sync;
-}
-
-void vbdfront_submit(struct vbdfront *front, struct vbdfront_io *io)
-{
-    int error = judge(front, io);
-
-    if (error) {
-        io->done(io, error);
-        return;
-    }
-    *progress(io) = (struct progress){
-        .step = choose_plan(front, io),
-        .is_exclusive = io->op == VBDFRONT_BARRIER &&
-                        !front->info.has_barrier,
-    };
-    front->nr_in_flight++;
-    pending_append(front, io);
+    for (uint32_t i = 0; i < front->nr_queues; i++)
+        fail_queue(&front->queues[i]);
+    front_fail_pending(front);
 }

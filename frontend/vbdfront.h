@@ -8,7 +8,18 @@
  * It trusts its back end no further than the four checks on each response
  * (producer overflow, id range, id in flight, same operation). A back end that
  * breaks them, or closes, makes the disk BROKEN: everything in flight fails
- * with -EIO and nothing more is taken until reconnect. */
+ * with -EIO and nothing more is taken until reconnect.
+ *
+ * Data goes to and from the caller's own pages, which are granted for as long
+ * as a request needs them; with is_persistent or is_untrusted it is copied
+ * through pages of the driver's own (XSA-403).
+ *
+ * Order: reads and writes that are in flight at the same time may be done in
+ * any order, also when they overlap. Whoever wants an order waits for done(),
+ * or uses BARRIER: it begins after all that was submitted before it, and what
+ * is submitted later begins after it. With several queues the driver itself
+ * sees to that, by leaving all of them empty before and after a barrier: a
+ * back end may read one queue before another. */
 #ifndef VBDFRONT_H
 #define VBDFRONT_H
 
@@ -34,9 +45,39 @@ enum vbdfront_op {
     VBDFRONT_WRITE,
     VBDFRONT_FLUSH,   /* durable: all writes completed before its submit */
     VBDFRONT_BARRIER, /* blkif.h: ordered and durable; with or without data */
+    VBDFRONT_DISCARD, /* the sectors are of no use any more; what they hold
+                         from then on may be anything */
 };
 
-enum { VBDFRONT_FUA = 1u << 0 }; /* WRITE: durable before it completes */
+enum {
+    VBDFRONT_FUA = 1u << 0,    /* WRITE: durable before it completes */
+    VBDFRONT_SECURE = 1u << 1, /* DISCARD: nobody can read them back; only
+                                  with vbdfront_info.has_secure */
+};
+
+/* The layout of the ring's entries; all but the native one are for tests. */
+enum vbdfront_abi {
+    VBDFRONT_ABI_NATIVE, VBDFRONT_ABI_X86_32, VBDFRONT_ABI_X86_64,
+};
+
+/* What this end is ready for. Each number is a maximum: what is used is the
+ * least of both ends, and is in vbdfront_info. */
+struct vbdfront_config {
+    uint32_t max_queues;            /* 1 to 4 (1) */
+    uint32_t max_ring_page_order;   /* 0 to 4: 1 to 16 pages a ring (4) */
+    uint32_t max_indirect_segments; /* 0 to 256; up to 11 of a request's need
+                                       no such thing (256) */
+    bool use_persistent;            /* grants that stay, if the back end wants
+                                       them: data is copied then (false) */
+    bool is_untrusted;              /* the back end sees no byte but those of
+                                       requests: data is copied. The node
+                                       "trusted" of the toolstack's, when it
+                                       is 0, means the same (false) */
+    bool use_discard;               /* (true) */
+    enum vbdfront_abi abi;          /* (native) */
+};
+/* Fills in the defaults, which are in brackets above. */
+void vbdfront_get_defaults(struct vbdfront_config *config);
 
 /* What was negotiated. Sectors are 512 bytes always. */
 struct vbdfront_info {
@@ -44,9 +85,14 @@ struct vbdfront_info {
     uint32_t sector_bytes;          /* smallest unit of I/O: 512 to 4096 */
     uint32_t physical_sector_bytes;
     uint32_t max_segments;          /* pages in one ring request */
-    uint32_t ring_slots;
+    uint32_t nr_queues;
+    uint32_t ring_pages, ring_slots; /* of each queue */
     bool read_only, is_cdrom, is_removable;
-    bool has_flush, has_barrier, has_discard;
+    bool is_persistent, is_untrusted; /* see vbdfront_config */
+    bool has_flush, has_barrier, has_discard, has_secure;
+    /* In bytes; 0 without has_discard. Space is freed in pieces of
+     * discard_granularity, the first of which begins at discard_alignment. */
+    uint32_t discard_granularity, discard_alignment;
 };
 
 /* One operation of any length. The caller fills in the upper part and keeps
@@ -55,9 +101,10 @@ struct vbdfront_io {
     enum vbdfront_op op;
     unsigned flags;
     uint64_t sector;      /* 512 bytes; a multiple of sector_bytes/512 */
-    uint32_t nr_sectors;  /* 0 only for FLUSH and BARRIER */
+    uint32_t nr_sectors;  /* 0 only for FLUSH and BARRIER; who discards 2 TiB
+                             and more does so in several operations */
     void *data;           /* in memory that can be granted (page_alloc),
-                             aligned to sector_bytes */
+                             aligned to sector_bytes; NULL for DISCARD */
     /* 0; -EIO; -EOPNOTSUPP (the back end has no such operation); -EROFS;
      * -EINVAL (range, alignment). Called once, from submit() (a refusal) or
      * from poll() and what polls; it may submit. After -EIO look at
@@ -70,8 +117,10 @@ struct vbdfront_io {
 };
 
 /* node: the device's directory in XenStore ("/local/domain/5/device/vbd/51712"
- * or relative), copied. port: borrowed until close. */
+ * or relative), copied. port: borrowed until close. config: copied; NULL for
+ * the defaults. 0, -ENOMEM, -ENAMETOOLONG, -EINVAL (the config). */
 int vbdfront_open(const struct vbdfront_port *port, const char *node,
+                  const struct vbdfront_config *config,
                   struct vbdfront **front);
 void vbdfront_close(struct vbdfront *front); /* disconnects if need be */
 
@@ -96,7 +145,9 @@ const char *vbdfront_reason(const struct vbdfront *front);
  * ring is full. Requests go out with vbdfront_poll() (one push for a batch). */
 void vbdfront_submit(struct vbdfront *front, struct vbdfront_io *io);
 /* Pushes what is queued, notifies if asked to, handles responses and the back
- * end's state (when a watch has fired; a resize changes vbdfront_info). Returns
+ * end's state (when a watch has fired; a resize changes vbdfront_info: what was
+ * submitted earlier and lies beyond a new end is refused by the back end, so it
+ * fails with -EIO). Returns
  * the number of operations completed. Then port->wait() may sleep. */
 unsigned vbdfront_poll(struct vbdfront *front);
 /* poll until nothing is in flight or timeout_us has passed: 0, -ETIMEDOUT. */

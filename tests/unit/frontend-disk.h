@@ -15,7 +15,7 @@
 
 enum { SECOND = 1000000, BUFFER_PAGES = 512, IOS = 256, UNDONE = 1 };
 enum { R = BLKIF_OP_READ, W = BLKIF_OP_WRITE, B = BLKIF_OP_WRITE_BARRIER,
-       F = BLKIF_OP_FLUSH_DISKCACHE };
+       F = BLKIF_OP_FLUSH_DISKCACHE, D = BLKIF_OP_DISCARD };
 
 static struct fake world;
 static struct vbdfront *front;
@@ -33,12 +33,17 @@ static inline void on_done(struct vbdfront_io *io, int error)
     nr_done++;
 }
 
-static inline void start(void)
+static inline void start_as(const struct vbdfront_config *config)
 {
-    REQUIRE(vbdfront_open(&world.port, FAKE_NODE, &front) == 0);
+    REQUIRE(vbdfront_open(&world.port, FAKE_NODE, config, &front) == 0);
     buffer = world.port.page_alloc(&world, BUFFER_PAGES);
     REQUIRE(vbdfront_connect(front, SECOND) == 0);
     nr_done = 0;
+}
+
+static inline void start(void)
+{
+    start_as(NULL);
 }
 
 static inline void start_usual(void)

@@ -3,11 +3,15 @@
 #include "tests/unit/frontend-fake.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <xen/io/blkif.h>
+#include <xen/io/protocols.h>
+
+#include "common/blkif/validate.h"
 
 enum { PAGE_BYTES = 4096, FIRST_GRANT = 8 };
 
@@ -22,8 +26,10 @@ static void violation(struct fake *fake, const char *text)
 static void *page_alloc(void *context, unsigned nr)
 {
     struct fake *fake = context;
-    void *pages = aligned_alloc(PAGE_BYTES, (size_t)nr * PAGE_BYTES);
+    void *pages = NULL;
 
+    if (fake->pages_used + nr <= fake->pages_limit)
+        pages = aligned_alloc(PAGE_BYTES, (size_t)nr * PAGE_BYTES);
     if (pages) {
         memset(pages, 0, (size_t)nr * PAGE_BYTES);
         fake->pages_used += nr;
@@ -62,10 +68,24 @@ static int32_t grant_access(void *context, uint32_t domid, void *page,
             fake->grants[i] = (struct fake_grant){
                 .page = page, .domid = domid, .read_only = read_only };
             fake->grants_used++;
+            fake->nr_granted++;
             return i;
         }
     }
     return -ENOSPC;
+}
+
+/* A back end keeps the rings until the front end has said Closed. */
+static bool is_of_ring(const struct fake *fake, const void *page)
+{
+    for (unsigned i = 0; fake->has_ring && i < fake->nr_queues; i++) {
+        const volatile char *start = fake->rings[i].shared;
+        const volatile char *at = page;
+
+        if (at >= start && at < start + fake->ring_pages * PAGE_BYTES)
+            return true;
+    }
+    return false;
 }
 
 static int grant_end(void *context, uint32_t gref)
@@ -76,9 +96,9 @@ static int grant_end(void *context, uint32_t gref)
         violation(fake, "a grant was taken back twice");
         return 0;
     }
-    /* a back end keeps the ring until the front end has said Closed */
     if (fake->grants[gref].is_busy ||
-        (fake->has_ring && fake->grants[gref].page == fake->ring.shared))
+        (fake->has_ring && fake->grants[gref].is_mapped) ||
+        is_of_ring(fake, fake->grants[gref].page))
         return -EBUSY;
     fake->grants[gref].page = NULL;
     fake->grants_used--;
@@ -94,8 +114,11 @@ static void *use_grant(struct fake *fake, uint32_t gref, bool writes)
         violation(fake, "the back end was given a grant that it may not use");
         return NULL;
     }
-    if (!writes && !fake->grants[gref].read_only)
+    if (!writes && !fake->grants[gref].read_only && !fake->maps_persistently)
         violation(fake, "the back end was given more right than it needs");
+    if (fake->grants[gref].read_only && fake->maps_persistently)
+        violation(fake, "the back end cannot map for good what is read-only");
+    fake->grants[gref].is_mapped = fake->maps_persistently;
     return fake->grants[gref].page;
 }
 
@@ -104,18 +127,27 @@ static void *use_grant(struct fake *fake, uint32_t gref, bool writes)
 static int32_t event_alloc(void *context, uint32_t domid)
 {
     struct fake *fake = context;
+    int32_t port = FAKE_FIRST_PORT;
 
     (void)domid;
+    while (port < FAKE_PORTS && fake->ports[port])
+        port++;
+    if (port == FAKE_PORTS || fake->ports_used == fake->ports_limit)
+        return -ENOSPC;
+    fake->ports[port] = true;
     fake->ports_used++;
-    return 3;
+    return port;
 }
 
 static void event_close(void *context, uint32_t port)
 {
     struct fake *fake = context;
 
-    if (port != 3 || fake->ports_used == 0)
+    if (port >= FAKE_PORTS || !fake->ports[port]) {
         violation(fake, "a port was closed that was not open");
+        return;
+    }
+    fake->ports[port] = false;
     fake->ports_used--;
 }
 
@@ -123,7 +155,7 @@ static void event_notify(void *context, uint32_t port)
 {
     struct fake *fake = context;
 
-    if (port != 3 || fake->ports_used == 0)
+    if (port >= FAKE_PORTS || !fake->ports[port])
         violation(fake, "a port was notified that was not open");
     fake->notifications++;
 }
@@ -269,16 +301,71 @@ void fake_set_backend_state(struct fake *fake, enum xenbus_state state)
     fake_set(fake, FAKE_BACKEND, "state", value);
 }
 
+/* A number in the front end's directory. */
+static uint32_t front_number(struct fake *fake, const char *leaf,
+                             uint32_t otherwise)
+{
+    const char *text = fake_get(fake, FAKE_NODE, leaf);
+
+    return text ? (uint32_t)strtoul(text, NULL, 10) : otherwise;
+}
+
+static enum blkif_abi front_abi(struct fake *fake)
+{
+    const char *text = fake_get(fake, FAKE_NODE, "protocol");
+
+    if (text && strcmp(text, XEN_IO_PROTO_ABI_X86_32) == 0)
+        return BLKIF_ABI_X86_32;
+    if (text && strcmp(text, XEN_IO_PROTO_ABI_X86_64) == 0)
+        return BLKIF_ABI_X86_64;
+    return BLKIF_ABI_NATIVE;
+}
+
+/* The pages of one ring must be one behind the other, as the back end would
+ * map them. */
+static void *ring_pages(struct fake *fake, unsigned queue, unsigned nr_pages)
+{
+    char *first = NULL;
+    char leaf[48], prefix[16] = "", page_name[16] = "";
+
+    for (unsigned i = 0; i < nr_pages; i++) {
+        struct fake_grant *grant;
+        uint32_t gref;
+
+        if (fake->nr_queues > 1)
+            snprintf(prefix, sizeof prefix, "queue-%u/", queue);
+        if (nr_pages > 1)
+            snprintf(page_name, sizeof page_name, "%u", i);
+        snprintf(leaf, sizeof leaf, "%sring-ref%s", prefix, page_name);
+        gref = front_number(fake, leaf, 0);
+        grant = &fake->grants[gref % FAKE_GRANTS];
+        first = i == 0 ? grant->page : first;
+        if (!first || grant->page != first + i * PAGE_BYTES ||
+            grant->read_only)
+            return NULL;
+    }
+    return first;
+}
+
 void fake_attach_ring(struct fake *fake)
 {
-    const char *gref = fake_get(fake, FAKE_NODE, "ring-ref");
-    struct fake_grant *grant = &fake->grants[gref ? atoi(gref) : 0];
-
-    if (!grant->page || grant->read_only) {
-        violation(fake, "there is no ring to attach to");
+    fake->nr_queues = front_number(fake, "multi-queue-num-queues", 1);
+    fake->ring_pages = 1u << front_number(fake, "ring-page-order", 0);
+    if (fake->nr_queues > FAKE_QUEUES) {
+        violation(fake, "there are more queues than were offered");
         return;
     }
-    back_ring_init(&fake->ring, grant->page, 1, BLKIF_ABI_NATIVE);
+    for (unsigned i = 0; i < fake->nr_queues; i++) {
+        void *pages = ring_pages(fake, i, fake->ring_pages);
+
+        if (!pages) {
+            violation(fake, "there is no ring to attach to");
+            return;
+        }
+        back_ring_init(&fake->rings[i], pages, fake->ring_pages,
+                       front_abi(fake));
+        fake->nr_served[i] = 0;
+    }
     fake->has_ring = true;
     fake->nr_held = 0;
 }
@@ -305,15 +392,15 @@ void fake_follow_states(struct fake *fake)
     }
 }
 
-static void execute(struct fake *fake, const struct blkif_wire_request *request)
+/* Between the disk, from byte `at` on, and the segments' pages. Returns where
+ * it ended. */
+static uint64_t move(struct fake *fake, uint8_t operation, uint64_t at,
+                     const struct blkif_wire_segment *segments, unsigned nr)
 {
-    uint64_t at = request->sector * 512;
+    bool reads = operation == BLKIF_OP_READ;
 
-    if (request->operation == BLKIF_OP_FLUSH_DISKCACHE)
-        return;
-    for (unsigned i = 0; i < request->nr_segments; i++) {
-        const struct blkif_wire_segment *segment = &request->segments[i];
-        bool reads = request->operation == BLKIF_OP_READ;
+    for (unsigned i = 0; i < nr; i++) {
+        const struct blkif_wire_segment *segment = &segments[i];
         uint8_t *page = use_grant(fake, segment->gref, reads);
         size_t bytes = (size_t)(segment->last_sector -
                                 segment->first_sector + 1) * 512;
@@ -329,40 +416,107 @@ static void execute(struct fake *fake, const struct blkif_wire_request *request)
             memcpy(fake->disk + at, page + segment->first_sector * 512, bytes);
         at += bytes;
     }
+    return at;
+}
+
+/* What is discarded reads as 0xdd here. A disk may be said to be larger than
+ * this one is. */
+static void discard(struct fake *fake, const struct blkif_wire_request *request)
+{
+    if (request->sector < FAKE_DISK_SECTORS &&
+        request->nr_sectors <= FAKE_DISK_SECTORS - request->sector)
+        memset(fake->disk + request->sector * 512, 0xdd,
+               request->nr_sectors * 512);
+}
+
+/* As many segments as a page has; in the order of the pages. */
+static void execute_indirect(struct fake *fake,
+                             const struct blkif_wire_request *request)
+{
+    enum { A_PAGE = PAGE_BYTES / sizeof(struct blkif_wire_segment) };
+    static struct blkif_wire_segment segments[A_PAGE];
+    uint64_t at = request->sector * 512;
+    uint32_t left = request->nr_indirect_segments;
+
+    if (left == 0 || left > fake->max_indirect_segments ||
+        request->indirect_operation > BLKIF_OP_WRITE)
+        violation(fake, "an indirect request is none that was offered");
+    for (unsigned i = 0; left > 0 && i < BLKIF_WIRE_INDIRECT_PAGES; i++) {
+        void *page = use_grant(fake, request->indirect_grefs[i], false);
+        uint32_t nr = left < A_PAGE ? left : A_PAGE;
+
+        if (!page)
+            return;
+        memcpy(segments, page, sizeof segments);
+        at = move(fake, request->indirect_operation, at, segments, nr);
+        left -= nr;
+    }
+}
+
+static void execute(struct fake *fake, const struct blkif_wire_request *request)
+{
+    uint64_t at = request->sector * 512;
+
+    if (request->operation == BLKIF_OP_INDIRECT)
+        execute_indirect(fake, request);
+    else if (request->operation == BLKIF_OP_DISCARD)
+        discard(fake, request);
+    else if (request->operation != BLKIF_OP_FLUSH_DISKCACHE)
+        move(fake, request->operation, at, request->segments,
+             request->nr_segments);
+}
+
+static void answer(struct fake *fake, unsigned queue, uint64_t id,
+                   uint8_t operation, int16_t status)
+{
+    back_ring_put(&fake->rings[queue], id, operation, status);
+    back_ring_push(&fake->rings[queue]);
 }
 
 void fake_answer(struct fake *fake, uint64_t id, uint8_t operation,
                  int16_t status)
 {
-    back_ring_put(&fake->ring, id, operation, status);
-    back_ring_push(&fake->ring);
+    answer(fake, 0, id, operation, status);
 }
 
 void fake_answer_held(struct fake *fake, unsigned index, int16_t status)
 {
     struct blkif_wire_request request = fake->held[index];
+    unsigned queue = fake->held_queue[index];
+    unsigned behind = --fake->nr_held - index;
 
     memmove(&fake->held[index], &fake->held[index + 1],
-            (--fake->nr_held - index) * sizeof request);
+            behind * sizeof request);
+    memmove(&fake->held_queue[index], &fake->held_queue[index + 1], behind);
     if (status == BLKIF_RSP_OKAY)
         execute(fake, &request);
-    fake_answer(fake, request.id, request.operation, status);
+    answer(fake, queue, request.id, blkif_response_operation(&request),
+           status);
+}
+
+static void serve_queue(struct fake *fake, unsigned queue)
+{
+    struct blkif_wire_request request;
+
+    while (fake->has_ring &&
+           back_ring_take(&fake->rings[queue], &request, 1) == 1) {
+        if (fake->nr_log < FAKE_LOG)
+            fake->log[fake->nr_log++] = request.operation;
+        fake->nr_served[queue]++;
+        fake->last = request;
+        fake->held_queue[fake->nr_held] = (uint8_t)queue;
+        fake->held[fake->nr_held++] = request;
+        if (!fake->holds)
+            fake_answer_held(fake, fake->nr_held - 1, fake->status);
+    }
+    if (fake->has_ring)
+        back_ring_final_check(&fake->rings[queue]);
 }
 
 void fake_serve(struct fake *fake)
 {
-    struct blkif_wire_request request;
-
-    while (fake->has_ring && back_ring_take(&fake->ring, &request, 1) == 1) {
-        if (fake->nr_log < FAKE_LOG)
-            fake->log[fake->nr_log++] = request.operation;
-        fake->last = request;
-        fake->held[fake->nr_held++] = request;
-        if (!fake->holds)
-            fake_answer_held(fake, 0, fake->status);
-    }
-    if (fake->has_ring)
-        back_ring_final_check(&fake->ring);
+    for (unsigned i = 0; i < fake->nr_queues; i++)
+        serve_queue(fake, i);
 }
 
 void fake_live(struct fake *fake)
@@ -412,12 +566,23 @@ void fake_remove(struct fake *fake, const char *directory, const char *leaf)
     fake_set(fake, directory, leaf, "\1");
 }
 
+void fake_offer_indirect(struct fake *fake, uint32_t max_segments)
+{
+    char value[16];
+
+    snprintf(value, sizeof value, "%u", max_segments);
+    fake_set(fake, FAKE_BACKEND, "feature-max-indirect-segments", value);
+    fake->max_indirect_segments = max_segments;
+}
+
 void fake_init(struct fake *fake)
 {
     memset(fake, 0, sizeof *fake);
     fake->port = port_table;
     fake->port.context = fake;
     fake->grants_limit = FAKE_GRANTS - FIRST_GRANT;
+    fake->pages_limit = UINT_MAX;
+    fake->ports_limit = FAKE_PORTS;
     fake->backend = fake_live;
     fake->follows_states = true;
     fake_set(fake, FAKE_NODE, "backend", FAKE_BACKEND);

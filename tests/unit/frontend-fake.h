@@ -19,8 +19,9 @@
 #define FAKE_BACKEND "/local/domain/0/backend/vbd/5/51712"
 
 enum {
-    FAKE_GRANTS = 1024, FAKE_NODES = 64, FAKE_VALUE_BYTES = 600,
-    FAKE_PATH_BYTES = 400,
+    FAKE_GRANTS = 4096, FAKE_NODES = 160, FAKE_VALUE_BYTES = 600,
+    FAKE_PATH_BYTES = 400, FAKE_PORTS = 8, FAKE_FIRST_PORT = 3,
+    FAKE_QUEUES = 8, FAKE_HELD = 2048,
     FAKE_DISK_SECTORS = 16384, FAKE_LOG = 4096,
 };
 
@@ -28,6 +29,7 @@ struct fake_grant {
     void *page; /* NULL: free */
     uint32_t domid;
     bool read_only, is_busy;
+    bool is_mapped; /* by a back end that keeps pages mapped */
 };
 
 struct fake {
@@ -43,8 +45,11 @@ struct fake {
     uint64_t store_events, store_events_seen;
 
     /* memory, grants, events */
-    unsigned pages_used, grants_used, grants_limit, ports_used;
+    unsigned pages_used, pages_limit, grants_used, grants_limit;
+    unsigned ports_used, ports_limit;
+    bool ports[FAKE_PORTS];
     struct fake_grant grants[FAKE_GRANTS];
+    unsigned nr_granted; /* ever */
     unsigned notifications;
     unsigned violations;
     char last_sentence[512];
@@ -53,19 +58,25 @@ struct fake {
     void (*backend)(struct fake *fake); /* called in wait(); NULL: dead */
     bool follows_states; /* reacts to the front end's state as blkif.h says */
     bool holds;          /* keeps requests until the test answers them */
-    struct back_ring ring;
+    uint32_t max_indirect_segments;
+    bool maps_persistently; /* keeps what it was given until it closes, and
+                               may write to all of it */
     bool has_ring;
+    unsigned nr_queues, ring_pages;
+    struct back_ring rings[FAKE_QUEUES];
+    unsigned nr_served[FAKE_QUEUES]; /* requests, for each queue */
     uint8_t disk[FAKE_DISK_SECTORS * 512];
-    struct blkif_wire_request held[64];
+    struct blkif_wire_request held[FAKE_HELD];
+    uint8_t held_queue[FAKE_HELD];
     unsigned nr_held;
-    uint8_t log[FAKE_LOG];         /* operations, in the ring's order */
+    uint8_t log[FAKE_LOG];         /* operations, in the order of arrival */
     struct blkif_wire_request last; /* the latest request */
     unsigned nr_log;
     int16_t status;                /* what it answers; 0 unless told */
 };
 
 /* A world with a fresh device of FAKE_DISK_SECTORS sectors, flush and
- * barrier, whose back end follows the states and serves what it is asked. */
+ * barrier, and nothing else that could be offered; whose back end follows the states and serves what it is asked. */
 void fake_init(struct fake *fake);
 /* True when nothing is left of what the front end took: pages, grants, ports,
  * watches. Says what is. */
@@ -79,6 +90,9 @@ void fake_remove(struct fake *fake, const char *directory, const char *leaf);
 void fake_set_backend_state(struct fake *fake, enum xenbus_state state);
 enum xenbus_state fake_front_state(struct fake *fake);
 
+/* Offers indirect requests. */
+void fake_offer_indirect(struct fake *fake, uint32_t max_segments);
+
 /* What a backend() may be made of. */
 void fake_attach_ring(struct fake *fake);
 void fake_follow_states(struct fake *fake);
@@ -88,7 +102,7 @@ void fake_live(struct fake *fake); /* both: the one that init sets */
 /* Executes the held request and answers it with status, from its place in
  * held[]; the others move up. */
 void fake_answer_held(struct fake *fake, unsigned index, int16_t status);
-/* Puts any response on the ring. */
+/* Puts any response on the first ring. */
 void fake_answer(struct fake *fake, uint64_t id, uint8_t operation,
                  int16_t status);
 

@@ -67,17 +67,17 @@ static void check_overflow(void)
 {
     start_three();
     for (unsigned i = 0; i < 4; i++)
-        back_ring_put(&world.ring, world.held[i % 3].id, W, BLKIF_RSP_OKAY);
-    back_ring_push(&world.ring);
+        back_ring_put(&world.rings[0], world.held[i % 3].id, W, BLKIF_RSP_OKAY);
+    back_ring_push(&world.rings[0]);
     check_broken("the back end's response index is ahead of what it was "
                  "asked");
     start_three();
-    world.ring.rsp_prod += 0x80000000u;
-    back_ring_push(&world.ring);
+    world.rings[0].rsp_prod += 0x80000000u;
+    back_ring_push(&world.rings[0]);
     check_broken(NULL);
     start_three();
-    world.ring.rsp_prod--;
-    back_ring_push(&world.ring);
+    world.rings[0].rsp_prod--;
+    back_ring_push(&world.rings[0]);
     check_broken(NULL);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 frontend_tests = %D%/frontend-connect %D%/frontend-core %D%/frontend-order \
-	%D%/frontend-lies
+	%D%/frontend-lies %D%/frontend-rings %D%/frontend-indirect \
+	%D%/frontend-discard %D%/frontend-bounce
 check_PROGRAMS += $(frontend_tests)
 TESTS += $(frontend_tests)
 
@@ -20,6 +21,18 @@ frontend_libs = %D%/libfrontend-fake.a libvbdfront.a libblkif.a
 %C%_frontend_lies_SOURCES = %D%/frontend-lies.c %D%/frontend-disk.h \
 	%D%/tap.h
 %C%_frontend_lies_LDADD = $(frontend_libs)
+%C%_frontend_rings_SOURCES = %D%/frontend-rings.c %D%/frontend-disk.h \
+	%D%/tap.h
+%C%_frontend_rings_LDADD = $(frontend_libs)
+%C%_frontend_indirect_SOURCES = %D%/frontend-indirect.c \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_frontend_indirect_LDADD = $(frontend_libs)
+%C%_frontend_discard_SOURCES = %D%/frontend-discard.c \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_frontend_discard_LDADD = $(frontend_libs)
+%C%_frontend_bounce_SOURCES = %D%/frontend-bounce.c \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_frontend_bounce_LDADD = $(frontend_libs)
 
 # Above the local stand-in: a small back end in a process of its own.
 check_PROGRAMS += %D%/frontend-serve %D%/frontend-port-local
