@@ -28,11 +28,11 @@ static const char *const no_arguments[] = { NULL };
 
 static struct rig rig;
 static struct rig_guest flood, neighbour;
-static char journal[96];
+static char journal[96]; /* of the engine, or of what the worker says */
 
 /* --- who comes when ------------------------------------------------------- */
 
-/* What a full ring holds, and what the worker is like. */
+/* What full rings hold, and what the worker is like. */
 struct scene {
     const char *name;
     unsigned queues, pages;   /* of the flood; of the neighbour: 1, pages */
@@ -254,8 +254,6 @@ static void play(const struct scene *scene)
 
 static void check_turns(void)
 {
-    snprintf(journal, sizeof journal, "/tmp/vbdd-flood-%d.log",
-             (int)getpid());
     for (unsigned i = 0; i < sizeof scenes / sizeof *scenes; i++)
         play(&scenes[i]);
 }
@@ -315,7 +313,9 @@ static bool write_and_read(struct rig_guest *guest, unsigned n)
 
 static void open_both(const char *engine)
 {
-    rig_open(&rig, engine, no_arguments);
+    const char *const arguments[] = { "--log-level", "info", NULL };
+
+    rig_open(&rig, engine, arguments);
     rig_guest_open(&rig, &flood, RIG_DOMID, BLKIF_ABI_NATIVE);
     rig_guest_open(&rig, &neighbour, RIG_DOMID + 1, BLKIF_ABI_NATIVE);
     REQUIRE(rig_connect(&rig, &neighbour, RIG_DOMID + 1, NEIGHBOUR) == 0);
@@ -465,13 +465,73 @@ static void check_events(void)
     close_both();
 }
 
+/* Lines of the journal with the text in them. */
+static unsigned count_lines(const char *text)
+{
+    FILE *file = fopen(journal, "r");
+    char line[1024];
+    unsigned nr = 0;
+
+    REQUIRE(file);
+    while (fgets(line, sizeof line, file))
+        nr += strstr(line, text) != NULL;
+    fclose(file);
+    return nr;
+}
+
+/* The worker's standard error is the journal. */
+static void open_logged(void)
+{
+    int ours = dup(STDERR_FILENO);
+    int log = open(journal, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    REQUIRE(ours >= 0 && log >= 0);
+    dup2(log, STDERR_FILENO);
+    open_both("mem:size=32M");
+    dup2(ours, STDERR_FILENO);
+    close(ours);
+    close(log);
+}
+
+/* Ten lines a minute, and the number of the others. */
+static void check_log(void)
+{
+    struct blkif_wire_request r = { .operation = 77 };
+    unsigned nr = 0, rounds = (unsigned)tap_scaled(100);
+    char sum[80];
+
+    open_logged();
+    for (unsigned i = 0; i < rounds; i++) {
+        uint64_t end = host_now_us() + 10000000;
+        unsigned here = fill(&flood, &r, UINT32_MAX), got = 0;
+        unsigned long refused = 0;
+
+        local_event_notify(flood.local, flood.queues[0].port);
+        while (got < here && host_now_us() < end)
+            got += take(&flood, &refused);
+        CHECK_EQ(refused, here);
+        nr += here;
+    }
+    CHECK(write_and_read(&neighbour, 1));
+    close_both();
+    snprintf(sum, sizeof sum, "front ends: %u similar messages were not shown",
+             nr - LOG_LIMIT_BURST);
+    CHECK_EQ(count_lines("request refused"), LOG_LIMIT_BURST);
+    CHECK_EQ(count_lines(sum), 1);
+    CHECK_EQ(count_lines(""), LOG_LIMIT_BURST + 1);
+    unlink(journal);
+}
+
 int main(void)
 {
+    snprintf(journal, sizeof journal, "/tmp/vbdd-flood-%d.log",
+             (int)getpid());
     TEST("each vbd has its turn, however much another one asks for",
          check_turns);
     TEST("a flood leaves its neighbour half, and the worker as small as it "
          "was", check_share);
     TEST("a storm of events without requests is a few system calls each",
          check_events);
+    TEST("a flood of nonsense is ten lines of log and a number", check_log);
     return tap_done();
 }
