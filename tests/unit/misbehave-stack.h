@@ -111,9 +111,11 @@ static inline void print_nodes(FILE *out, const char *path)
     fprintf(out, "%s = %s\n", path, value ? value : "");
     free(value);
     for (unsigned i = 0; names && i < nr; i++) {
-        char *below;
+        size_t bytes = strlen(path) + strlen(names[i]) + 2;
+        char *below = malloc(bytes);
 
-        REQUIRE(asprintf(&below, "%s/%s", path, names[i]) > 0);
+        REQUIRE(below);
+        snprintf(below, bytes, "%s/%s", path, names[i]);
         print_nodes(out, below);
         free(below);
     }
