@@ -116,18 +116,22 @@ void rig_start_vbdd_for_xen(void)
 }
 
 /* A name of this rig's own for the worker, which a test may take away. */
-static void link_worker(void)
+static void link_worker(const char *worker)
 {
     char program[512], *real;
 
-    snprintf(program, sizeof program, "%s/tests/unit/supervisor-fake-worker",
-             rig_builddir());
+    snprintf(program, sizeof program, "%s/%s", rig_builddir(), worker);
     real = realpath(program, NULL);
     REQUIRE(real && symlink(real, rig_path("worker")) == 0);
     free(real);
 }
 
 void rig_start(const char *config)
+{
+    rig_start_with("tests/unit/supervisor-fake-worker", config);
+}
+
+void rig_start_with(const char *worker, const char *config)
 {
     FILE *file;
 
@@ -136,7 +140,7 @@ void rig_start(const char *config)
     file = fopen(rig_path("vbdd.conf"), "w");
     REQUIRE(file && fputs(config, file) >= 0);
     fclose(file);
-    link_worker();
+    link_worker(worker);
     setenv("XENSTORED_PATH", rig_path("xenstored"), 1);
     hypervisor = spawn("vbdd-local", rig_path("hypervisor.log"),
                        (const char *[]){ rig_dir, NULL });

@@ -19,6 +19,8 @@ extern struct xs_handle *rig_xs;
 /* Starts everything, config being the text of vbdd.conf. Ends the program
  * when that is impossible. */
 void rig_start(const char *config);
+/* The same with another worker: a program of this build. */
+void rig_start_with(const char *worker, const char *config);
 /* SIGTERM to vbdd; returns its exit status, or 128 + signal. */
 int rig_stop_vbdd(void);
 void rig_kill_vbdd(void);
