@@ -126,7 +126,7 @@ static const char *go_round(struct session *session)
  * is awake need not be notified; so this is tried until it is. */
 static const char *use_ports(struct session *session)
 {
-    enum { TRIES = 2000 };
+    enum { TRIES = 500 };
     unsigned queues = session->combination->queues, heard = 0;
     const char *why = NULL;
 
