@@ -31,6 +31,28 @@ static const char *read_elsewhere(struct session *session, struct place place)
     return data_read(session->disk, session->front, place);
 }
 
+static uint64_t ring_requests(const struct session *session)
+{
+    struct vbdfront_stats stats;
+
+    vbdfront_get_stats(session->front, &stats);
+    return stats.ring_requests;
+}
+
+/* As few as the segments need: with what was agreed on they are as large as
+ * that. */
+static const char *check_requests(const struct session *session,
+                                  struct place place, uint64_t nr)
+{
+    uint32_t most = vbdfront_info(session->front)->max_segments;
+    uint32_t segments = (place.page_sector + place.nr_sectors +
+                         PAGE_SECTORS - 1) / PAGE_SECTORS;
+
+    return nr == (segments + most - 1) / most
+               ? NULL : say("%u segments were %llu ring requests", segments,
+                            (unsigned long long)nr);
+}
+
 static const char *write_and_read(struct session *session,
                                   enum vbdfront_op op, unsigned flags,
                                   const struct shape *shapes, unsigned nr)
@@ -39,8 +61,12 @@ static const char *write_and_read(struct session *session,
 
     for (unsigned i = 0; i < nr && !why; i++) {
         struct place place = place_for(session, shapes[i]);
+        uint64_t before = ring_requests(session);
 
         why = data_write(session->disk, session->front, op, flags, place);
+        if (!why && op == VBDFRONT_WRITE && !flags)
+            why = check_requests(session, place,
+                                 ring_requests(session) - before);
         if (!why)
             why = read_elsewhere(session, place);
     }
