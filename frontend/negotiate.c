@@ -134,6 +134,8 @@ int front_start_anew(struct vbdfront *front, uint64_t timeout_us)
 
 /* --- the queues' nodes --------------------------------------------------- */
 
+static const char order_leaf[] = "ring-page-order";
+
 static uint32_t least(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -158,13 +160,14 @@ int front_agree_on_queues(struct vbdfront *front)
     return 0;
 }
 
-/* A number that is meant when the node is absent. Writes it all the same when
- * an earlier user, who may have been another driver, has left the node. */
-static int write_default(struct vbdfront *front, const char *leaf,
-                         uint32_t number)
+/* Absent nodes mean `otherwise`. An earlier user, who may have been another
+ * driver, may have left the node: then it is written in any case. */
+static int write_choice(struct vbdfront *front, const char *leaf,
+                        uint32_t number, uint32_t otherwise)
 {
-    return front_has_node(front, leaf) ? front_write_number(front, leaf, number)
-                                       : 0;
+    if (number == otherwise && !front_has_node(front, leaf))
+        return 0;
+    return front_write_number(front, leaf, number);
 }
 
 /* leaf is of the queue's own directory, which is the device's when there is
@@ -213,28 +216,35 @@ static const char *protocol_text(enum vbdfront_abi abi)
     return XEN_IO_PROTO_ABI_NATIVE;
 }
 
+/* What holds for all queues. ring-page-order last: whether it is there says
+ * where the pages are looked for. */
+static int publish_choices(struct vbdfront *front)
+{
+    const struct vbdfront_info *info = &front->info;
+    uint32_t order = 0;
+    int error = write_choice(front, "multi-queue-num-queues", info->nr_queues,
+                             1);
+
+    while (1u << order < info->ring_pages)
+        order++;
+    if (!error)
+        error = write_choice(front, "feature-persistent",
+                             front->config.use_persistent, 0);
+    /* deprecated, but some back ends go by it, and it must not contradict */
+    if (!error && front_has_node(front, "num-ring-pages"))
+        error = front_write_number(front, "num-ring-pages", info->ring_pages);
+    if (!error)
+        error = write_choice(front, order_leaf, order, 0);
+    return error;
+}
+
 int front_publish_queues(struct vbdfront *front)
 {
-    static const char order_leaf[] = "ring-page-order";
-    static const char queues_leaf[] = "multi-queue-num-queues";
-    static const char persistent_leaf[] = "feature-persistent";
-    uint32_t order = 0;
-    int error;
+    int error = publish_choices(front);
+    bool has_order = front_has_node(front, order_leaf);
 
-    while (1u << order < front->info.ring_pages)
-        order++;
-    error = order > 0 ? front_write_number(front, order_leaf, order)
-                      : write_default(front, order_leaf, order);
-    if (!error)
-        error = front->nr_queues > 1
-                    ? front_write_number(front, queues_leaf, front->nr_queues)
-                    : write_default(front, queues_leaf, front->nr_queues);
     for (uint32_t i = 0; i < front->nr_queues && !error; i++)
-        error = publish_ring(front, i, front_has_node(front, order_leaf));
-    if (!error)
-        error = front->config.use_persistent
-                    ? front_write_number(front, persistent_leaf, 1)
-                    : write_default(front, persistent_leaf, 0);
+        error = publish_ring(front, i, has_order);
     if (!error)
         error = front_write_node(front, "protocol",
                                  protocol_text(front->config.abi));

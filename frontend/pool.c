@@ -135,6 +135,6 @@ void front_pool_close(struct vbdfront *front, uint64_t end_us)
     front->free_pages = NULL;
     front->nr_pool_pages = 0;
     if (nr_kept > 0)
-        front_say(front, "the back end %s still maps %u pages of the driver's",
-                  front->backend, nr_kept);
+        front_say(front, "the back end %s still maps pages of the driver's: "
+                  "%u", front->backend, nr_kept);
 }

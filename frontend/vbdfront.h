@@ -145,7 +145,9 @@ const char *vbdfront_reason(const struct vbdfront *front);
  * ring is full. Requests go out with vbdfront_poll() (one push for a batch). */
 void vbdfront_submit(struct vbdfront *front, struct vbdfront_io *io);
 /* Pushes what is queued, notifies if asked to, handles responses and the back
- * end's state (when a watch has fired; a resize changes vbdfront_info). Returns
+ * end's state (when a watch has fired; a resize changes vbdfront_info: what was
+ * submitted earlier and lies beyond a new end is refused by the back end, so it
+ * fails with -EIO). Returns
  * the number of operations completed. Then port->wait() may sleep. */
 unsigned vbdfront_poll(struct vbdfront *front);
 /* poll until nothing is in flight or timeout_us has passed: 0, -ETIMEDOUT. */

@@ -5,7 +5,8 @@ vbdfront_SOURCES = %D%/vbdfront/main.c %D%/vbdfront/cli.h \
 	%D%/vbdfront/options.c %D%/vbdfront/disk.c \
 	%D%/vbdfront/file.c %D%/vbdfront/stream.c %D%/vbdfront/progress.c \
 	%D%/vbdfront/info.c %D%/vbdfront/read.c %D%/vbdfront/write.c \
-	%D%/vbdfront/flush.c %D%/vbdfront/barrier.c %D%/vbdfront/copy.c \
+	%D%/vbdfront/flush.c %D%/vbdfront/barrier.c \
+	%D%/vbdfront/discard.c %D%/vbdfront/copy.c \
 	%D%/vbdfront/verify.c %D%/vbdfront/stamp.c %D%/vbdfront/stamp.h \
 	%D%/vbdfront/bench.c %D%/vbdfront/histogram.c \
 	%D%/vbdfront/histogram.h

@@ -28,8 +28,10 @@ enum message_type {
                             message_ready, or says why nothing has changed
                             (smaller: -EINVAL; C14) */
     MESSAGE_PAUSE,       /* a vbd's domain is suspended: take nothing more,
-                            drain, flush; answered when all is durable. A
-                            vbd that is paused already: at once */
+                            drain, flush; answered when all is durable, or
+                            with an error that says what is not: paused in
+                            either case. A vbd that is paused already: at
+                            once */
     MESSAGE_RESUME,      /* the suspend was cancelled: go on */
     MESSAGE_VBD_STATS,   /* the reply carries message_vbd_stats */
     MESSAGE_LOG_LEVEL,   /* message.log_level */

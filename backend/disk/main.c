@@ -173,6 +173,7 @@ static void worker_close(struct worker *worker)
 {
     const char *step;
 
+    log_limit_end(&worker->guest_log, "front ends");
     coherency_close(worker->disk);
     engine_close(worker->engine);
     platform_close(worker->platform);

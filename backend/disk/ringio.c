@@ -16,7 +16,7 @@
 #include "common/blkif/status.h"
 
 enum {
-    /* Bounded work per wake-up (XSA-331/332): requests taken from one ring
+    /* Bounded work per wake-up (XSA-331/332): requests taken from one vbd
      * before the others have their turn. */
     TAKE_BATCH = 32,
 };
@@ -227,17 +227,19 @@ bool vbd_waits_for_budget(const struct vbd *vbd)
     return has_requests;
 }
 
-static unsigned queue_take(struct queue *queue)
+static unsigned queue_take(struct queue *queue, unsigned max)
 {
     static struct blkif_wire_request wire[TAKE_BATCH];
     static struct ring_request *taken[TAKE_BATCH];
     struct vbd *vbd = queue->vbd;
+    unsigned may_take;
     uint64_t now_us;
     int nr;
 
     if (!vbd_is_served(vbd))
         return 0;
-    nr = back_ring_take(&queue->ring, wire, affordable(vbd));
+    may_take = affordable(vbd);
+    nr = back_ring_take(&queue->ring, wire, may_take < max ? may_take : max);
     if (nr < 0)
         vbd_break(vbd, "request producer index is further ahead than "
                        "the ring is long");
@@ -263,8 +265,9 @@ unsigned vbd_take(struct vbd *vbd)
     unsigned taken = 0;
 
     for (unsigned i = 0; i < vbd->nr_queues; i++)
-        taken += queue_take(&vbd->queues[(vbd->turn + i) % vbd->nr_queues]);
-    /* Where the budget was enough for one queue it is the next one's turn. */
+        taken += queue_take(&vbd->queues[(vbd->turn + i) % vbd->nr_queues],
+                            TAKE_BATCH - taken);
+    /* Where that was enough for one queue it is the next one's turn. */
     vbd->turn += taken > 0;
     return taken;
 }

@@ -113,8 +113,8 @@ ring_request_segments(const struct ring_request *r)
 
 /* True when it has requests and may not take one, for want of budget. */
 bool vbd_waits_for_budget(const struct vbd *vbd);
-/* Takes and starts at most a bounded number of requests of each of its
- * queues; returns how many. */
+/* Takes and starts at most a bounded number of requests, however many queues
+ * it has; returns how many. */
 unsigned vbd_take(struct vbd *vbd);
 /* Answers everything in worker->completed: one grant copy, one push and at
  * most one notify per queue. */

@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/supervisor/domain.h"
 #include "backend/supervisor/vbd.h"
 #include "common/blkif/xenbus.h"
 #include "common/host/log.h"
 
-/* For one pass of the loop. An event is a string comparison or two, an
- * evaluation several round trips to xenstored. */
-enum { MAX_EVENTS = 1000, MAX_EVALUATIONS = 16 };
+/* For one pass of the loop. An event is a string comparison or two, and is
+ * taken many times faster than xenstored can send it; an evaluation is several
+ * round trips to xenstored. */
+enum { MAX_EVENTS = 100000, MAX_EVALUATIONS = 16 };
 static const double RETRY_SECONDS = 1.0;
 /* libxenstore's descriptor does not tell that xenstored has gone. */
 static const double PULSE_SECONDS = 2.0;
@@ -211,7 +213,11 @@ static void store_lost(struct backend *backend, int error)
               "detached any more", strerror(-error));
 }
 
-/* libxenstore may hold events without its descriptor being readable, so a
+/* A thread of libxenstore's reads events as they come and keeps them in our
+ * memory, without a limit: a guest that writes faster than they are taken
+ * would fill it (XSA-349). So all there are are taken, each time that something
+ * has been done that takes time, and kept as a flag or two.
+ * libxenstore may hold events without its descriptor being readable, so a
  * pass that did not take them all asks for another. */
 static void take_events(struct backend *backend)
 {
@@ -231,22 +237,12 @@ static void take_events(struct backend *backend)
     backend_wake(supervisor);
 }
 
-static void check_domains(struct backend *backend)
-{
-    struct vbd *vbd;
-
-    if (!backend->are_domains_dirty)
-        return;
-    backend->are_domains_dirty = false;
-    TAILQ_FOREACH(vbd, &backend->supervisor->vbds, link)
-        if (vbd->state != XENBUS_UNKNOWN)
-            vbd_check_domain(vbd);
-}
-
 /* Evaluates dirty vbds, those that have waited longest first: one that is
  * being evaluated goes to the end of the list. */
-static void evaluate_dirty(struct supervisor *supervisor)
+static void evaluate_dirty(struct backend *backend)
 {
+    struct supervisor *supervisor = backend->supervisor;
+
     for (unsigned i = 0; i < MAX_EVALUATIONS; i++) {
         struct vbd *vbd;
 
@@ -258,6 +254,7 @@ static void evaluate_dirty(struct supervisor *supervisor)
         TAILQ_REMOVE(&supervisor->vbds, vbd, link);
         TAILQ_INSERT_TAIL(&supervisor->vbds, vbd, link);
         vbd_evaluate(vbd);
+        take_events(backend);
     }
     backend_wake(supervisor);
 }
@@ -265,8 +262,10 @@ static void evaluate_dirty(struct supervisor *supervisor)
 static void work(struct backend *backend)
 {
     take_events(backend);
-    check_domains(backend);
-    evaluate_dirty(backend->supervisor);
+    if (backend->are_domains_dirty)
+        domain_check_all(backend->supervisor);
+    backend->are_domains_dirty = false;
+    evaluate_dirty(backend);
     supervisor_check_stopped(backend->supervisor);
 }
 

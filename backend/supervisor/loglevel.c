@@ -14,7 +14,7 @@ static json_t *level_json(const struct disk *disk)
 static void set_own_level(struct supervisor *supervisor, enum log_level level)
 {
     supervisor->options.log_level = level;
-    log_init("vbdd", level);
+    log_set_level(level);
 }
 
 static void take_level(struct disk *disk, json_t *object,

@@ -14,6 +14,7 @@
 #include "backend/supervisor/backend.h"
 #include "backend/supervisor/control.h"
 #include "backend/supervisor/disk.h"
+#include "backend/supervisor/domain.h"
 #include "backend/supervisor/vbd.h"
 #include "common/host/log.h"
 
@@ -134,7 +135,7 @@ static int read_config(struct supervisor *supervisor)
     }
     if (!options->has_log_level)
         options->log_level = config->log_level;
-    log_init("vbdd", options->log_level);
+    log_set_level(options->log_level);
     return 0;
 }
 
@@ -144,6 +145,11 @@ static int start(struct supervisor *supervisor, struct control **control)
 
     if (error) {
         log_error("the XenStore cannot be reached: %s", strerror(-error));
+        return error;
+    }
+    error = domain_start(supervisor);
+    if (error) {
+        log_error("domains cannot be watched: %s", strerror(-error));
         return error;
     }
     error = backend_start(supervisor);
@@ -192,6 +198,7 @@ static void free_all(struct supervisor *supervisor)
         free(vbd);
     }
     backend_stop(supervisor);
+    domain_stop(supervisor);
     store_close(supervisor->store);
     config_free(&supervisor->config);
     ev_loop_destroy(supervisor->loop);

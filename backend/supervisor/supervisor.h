@@ -15,6 +15,7 @@
 
 struct backend;
 struct disk;
+struct domain_watch;
 struct vbd;
 TAILQ_HEAD(vbd_list, vbd);
 TAILQ_HEAD(disk_list, disk);
@@ -25,6 +26,7 @@ struct supervisor {
     struct config config;
     struct store *store;
     struct backend *backend;
+    struct domain_watch *domain_watch;
     uint32_t domid;        /* ours; not 0 in a driver domain */
     char backend_path[48]; /* /local/domain/DOMID/backend/vbd */
     struct vbd_list vbds;

@@ -12,6 +12,7 @@
 
 #include "backend/supervisor/backend.h"
 #include "backend/supervisor/disk.h"
+#include "backend/supervisor/domain.h"
 #include "backend/supervisor/features.h"
 #include "backend/supervisor/front.h"
 #include "backend/supervisor/hotplug.h"
@@ -36,6 +37,9 @@ const char *vbd_ring_text(enum vbd_ring ring)
     case VBD_RING_NONE: return "none";
     case VBD_RING_CONNECTING: return "connecting";
     case VBD_RING_CONNECTED: return "connected";
+    case VBD_RING_PAUSING: return "pausing";
+    case VBD_RING_PAUSED: return "paused";
+    case VBD_RING_RESUMING: return "resuming";
     case VBD_RING_DISCONNECTING: return "disconnecting";
     }
     return "?";
@@ -44,7 +48,15 @@ const char *vbd_ring_text(enum vbd_ring ring)
 static bool is_waiting_for_worker(const struct vbd *vbd)
 {
     return vbd->ring == VBD_RING_CONNECTING ||
+           vbd->ring == VBD_RING_PAUSING || vbd->ring == VBD_RING_RESUMING ||
            vbd->ring == VBD_RING_DISCONNECTING;
+}
+
+/* There is a ring to be given back. */
+static bool holds_ring(const struct vbd *vbd)
+{
+    return vbd->ring == VBD_RING_CONNECTED || vbd->ring == VBD_RING_PAUSING ||
+           vbd->ring == VBD_RING_PAUSED || vbd->ring == VBD_RING_RESUMING;
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -102,6 +114,7 @@ static void forget(struct vbd *vbd)
     if (vbd->frontend[0])
         watch_front(vbd, false);
     TAILQ_REMOVE(&supervisor->vbds, vbd, link);
+    log_limit_end(&vbd->limit, vbd->name);
     if (was_known)
         log_info("%s: gone", vbd->name);
     waiters_finish(&vbd->vanishing, 0, "");
@@ -137,16 +150,6 @@ void vbd_set_dirty(struct vbd *vbd)
     backend_wake(vbd->supervisor);
 }
 
-void vbd_check_domain(struct vbd *vbd)
-{
-    bool is_alive = store_domain_is_alive(vbd->supervisor->store, vbd->domid);
-
-    /* A tree may be made before its domain: only who has lived can die. */
-    vbd->is_dead = vbd->was_alive && !is_alive;
-    vbd->was_alive |= is_alive;
-    vbd_set_dirty(vbd);
-}
-
 bool vbd_is_connected(const struct vbd *vbd)
 {
     return vbd->ring == VBD_RING_CONNECTED && vbd->state == XENBUS_CONNECTED;
@@ -160,7 +163,8 @@ static void disconnected(void *context, const struct message *reply)
 
     vbd->ring = VBD_RING_NONE;
     if (reply && reply->error)
-        log_warning("%s: its ring was given back with an error: %s",
+        log_limited(&vbd->limit, LOG_LEVEL_WARNING,
+                    "%s: its ring was given back with an error: %s",
                     vbd->name, reply->text);
     if (vbd->after_ring == XENBUS_INIT_WAIT)
         features_advertise(vbd);
@@ -174,7 +178,7 @@ static void disconnect(struct vbd *vbd, enum xenbus_state after)
     struct message request = { .type = MESSAGE_DISCONNECT,
                                .vbd = vbd->number };
 
-    assert(vbd->ring == VBD_RING_CONNECTED);
+    assert(holds_ring(vbd) && !is_waiting_for_worker(vbd));
     vbd->after_ring = after;
     if (worker_call(vbd->disk->worker, &request, disconnected, vbd) < 0) {
         backend_retry(vbd);
@@ -191,9 +195,10 @@ static void fail(struct vbd *vbd, const char *text)
 
     snprintf(vbd->error, sizeof vbd->error, "%s", text);
     log_limited(&vbd->limit, LOG_LEVEL_WARNING, "%s: %s", vbd->name, text);
-    if (state_write(vbd, pairs, 1, XENBUS_CLOSING) < 0)
-        return;
-    if (vbd->ring == VBD_RING_CONNECTED)
+    if (state_write(vbd, pairs, 1, XENBUS_CLOSING) < 0 ||
+        is_waiting_for_worker(vbd))
+        return; /* vbd_evaluate() comes back to it */
+    if (holds_ring(vbd))
         disconnect(vbd, XENBUS_CLOSED);
     else
         state_set(vbd, XENBUS_CLOSED);
@@ -206,8 +211,8 @@ static void connected(void *context, const struct message *reply)
     vbd->ring = reply && !reply->error ? VBD_RING_CONNECTED : VBD_RING_NONE;
     if (vbd->ring == VBD_RING_CONNECTED) {
         if (features_publish(vbd) == 0)
-            log_info("%s: connected to %s", vbd->name,
-                     vbd->disk->target.path);
+            log_limited(&vbd->limit, LOG_LEVEL_INFO, "%s: connected to %s",
+                        vbd->name, vbd->disk->target.path);
     } else if (reply) {
         fail(vbd, reply->text[0] ? reply->text
                                  : "its ring cannot be mapped");
@@ -228,6 +233,10 @@ static void connect(struct vbd *vbd)
     }
     if (!vbd->disk || vbd->disk->state != DISK_READY)
         return;
+    /* Its requests would be carried out under a domain that may be on its way
+     * to another host. */
+    if (vbd->is_suspended)
+        return;
     request.connect.domid = vbd->domid;
     request.connect.read_only = !vbd->is_writable;
     features_settle(vbd, &request.connect);
@@ -243,7 +252,7 @@ static void connect(struct vbd *vbd)
 
 void vbd_broken(struct vbd *vbd, const char *text)
 {
-    if (vbd->ring == VBD_RING_CONNECTED)
+    if (holds_ring(vbd))
         fail(vbd, text);
 }
 
@@ -388,8 +397,7 @@ static void adopt(struct vbd *vbd, const struct back *back)
         vbd->state = XENBUS_INITIALISING;
         break;
     }
-    vbd->was_alive = store_domain_is_alive(vbd->supervisor->store,
-                                           vbd->domid);
+    domain_check(vbd);
     log_info("%s: found", vbd->name);
     hotplug_resume(vbd);
 }
@@ -399,7 +407,7 @@ static void adopt(struct vbd *vbd, const struct back *back)
 /* Gives back whatever there is to be given back. May free the vbd. */
 static void leave(struct vbd *vbd)
 {
-    if (vbd->ring == VBD_RING_CONNECTED) {
+    if (holds_ring(vbd)) {
         disconnect(vbd, XENBUS_CLOSED);
         return;
     }
@@ -416,7 +424,7 @@ static void leave(struct vbd *vbd)
 /* One step; true when another may follow at once. */
 static bool step(struct vbd *vbd, bool is_online)
 {
-    bool has_ring = vbd->ring == VBD_RING_CONNECTED;
+    bool has_ring = holds_ring(vbd);
     enum xenbus_state front = read_front(vbd);
 
     switch (xenbus_back_react(vbd->state, front, is_online)) {
@@ -485,12 +493,18 @@ void vbd_evaluate(struct vbd *vbd)
                vbd->state != XENBUS_UNKNOWN) {
         vbd->state = XENBUS_CLOSING; /* the toolstack's word */
     }
+    if (holds_ring(vbd) && vbd->error[0]) { /* it broke, and still is there */
+        disconnect(vbd, XENBUS_CLOSED);
+        return;
+    }
     for (unsigned i = 0; i < MAX_STEPS && !must_leave(vbd); i++)
         if (!step(vbd, back.is_online))
             break;
     if (must_leave(vbd) ||
         (vbd->state == XENBUS_CLOSED && !back.is_online))
         leave(vbd);
+    else
+        domain_follow(vbd);
 }
 
 void vbd_release(struct vbd *vbd, struct waiter *waiter)

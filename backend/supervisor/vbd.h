@@ -19,11 +19,12 @@ enum { VBD_PATH_BYTES = 128, VBD_NAME_BYTES = 48 };
 /* The script of a node that is ours ends in this. */
 #define VBD_SCRIPT "block-vbdd"
 
-/* What the worker has of this vbd. The two that wait for its answer are left
- * by that answer, or by the worker's death, only. */
+/* What the worker has of this vbd. Those in ...ING wait for its answer, and are
+ * left by that answer, or by the worker's death, only: one call at a time.
+ * PAUSED: the domain is suspended (domain.h). */
 enum vbd_ring {
-    VBD_RING_NONE, VBD_RING_CONNECTING, VBD_RING_CONNECTED,
-    VBD_RING_DISCONNECTING,
+    VBD_RING_NONE, VBD_RING_CONNECTING, VBD_RING_CONNECTED, VBD_RING_PAUSING,
+    VBD_RING_PAUSED, VBD_RING_RESUMING, VBD_RING_DISCONNECTING,
 };
 
 struct vbd {
@@ -39,7 +40,8 @@ struct vbd {
     bool is_foreign;     /* not ours: left alone */
     bool is_gone;        /* its node was deleted */
     bool is_removed;     /* the toolstack wants it to be released */
-    bool was_alive, is_dead; /* the domain */
+    bool was_alive, is_dead, is_suspended; /* the domain */
+    bool is_domain_checked; /* domain.c's, within one look at all */
     bool is_write_failed;
 
     enum xenbus_state state; /* as we wrote it; UNKNOWN: not looked at yet */
@@ -74,8 +76,6 @@ struct vbd *vbd_find_number(struct supervisor *supervisor, uint32_t number);
 void vbd_evaluate(struct vbd *vbd);
 /* Has it evaluated soon. */
 void vbd_set_dirty(struct vbd *vbd);
-/* The domain may have died or been made. */
-void vbd_check_domain(struct vbd *vbd);
 
 /* Gives ring and disk back, whatever the front end says, and then tells the
  * waiter (borrowed until then), if there is one; never from within. */

@@ -98,6 +98,14 @@ bool log_allowed(struct log_limit *limit)
     return false;
 }
 
+void log_limit_end(struct log_limit *limit, const char *name)
+{
+    if (limit->swallowed)
+        log_warning("%s: %u similar messages were not shown", name,
+                    limit->swallowed);
+    *limit = (struct log_limit){ 0 };
+}
+
 uint64_t host_now_us(void)
 {
     struct timespec now;

@@ -27,8 +27,9 @@ void log_message(enum log_level level, const char *format, ...)
 #define log_debug(...) log_message(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /* What a guest can cause is logged through a limit (XSA-180): at most burst
- * lines a minute for each limit; when lines are let through again, the number
- * of those swallowed comes first. Zero-initialise one limit per source. */
+ * lines a minute for each limit; when lines are let through again, or the
+ * source goes, the number of those swallowed is said. Zero-initialise one
+ * limit per source. */
 struct log_limit {
     uint64_t window_start_us;
     unsigned shown, swallowed;
@@ -41,6 +42,9 @@ bool log_allowed(struct log_limit *limit);
         if (log_allowed(limit))                                              \
             log_message((level), __VA_ARGS__);                               \
     } while (0)
+
+/* The source, by its name for people, has gone. */
+void log_limit_end(struct log_limit *limit, const char *name);
 
 /* CLOCK_MONOTONIC in microseconds. */
 uint64_t host_now_us(void);

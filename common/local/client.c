@@ -77,11 +77,32 @@ int local_call(struct local *local, enum local_op op, uint32_t domid,
     return reply->result < 0 ? reply->result : -EMFILE; /* no room here */
 }
 
-int local_domain_is_alive(struct local *local, uint32_t domid)
+int local_domain_state(struct local *local, uint32_t domid)
 {
     struct local_reply reply;
 
-    return local_call(local, LOCAL_OP_ALIVE, domid, 0, NULL, 0, &reply);
+    return local_call(local, LOCAL_OP_STATE, domid, 0, NULL, 0, &reply);
+}
+
+int local_domain_is_alive(struct local *local, uint32_t domid)
+{
+    int state = local_domain_state(local, domid);
+
+    return state < 0 ? state : state != LOCAL_DOMAIN_GONE;
+}
+
+int local_domain_suspend(struct local *local, uint32_t domid)
+{
+    struct local_reply reply;
+
+    return local_call(local, LOCAL_OP_SUSPEND, domid, 0, NULL, 0, &reply);
+}
+
+int local_domain_resume(struct local *local, uint32_t domid)
+{
+    struct local_reply reply;
+
+    return local_call(local, LOCAL_OP_RESUME, domid, 0, NULL, 0, &reply);
 }
 
 void local_get_held(const struct local *local, struct local_held *held)

@@ -36,6 +36,7 @@ struct local {
     uint32_t nr_pages;
     uint16_t *free_grefs;
     unsigned nr_free_grefs;
+    bool *is_granted; /* by reference: the table does not outlive a restore */
 
     /* a back end's */
     struct local_peer *peers;
@@ -58,5 +59,6 @@ int local_take_fault(struct local *local, enum local_fault fault);
 void local_guest_free(struct local *local);
 void local_grants_free(struct local *local);
 void local_ports_free(struct local *local);
+void local_ports_forget(struct local *local); /* the server has closed them */
 
 #endif

@@ -117,12 +117,17 @@ int local_event_take(struct local *local, uint32_t *ports, unsigned max)
     return nr;
 }
 
+void local_ports_forget(struct local *local)
+{
+    for (unsigned port = 0; port < LOCAL_MAX_PORTS; port++)
+        if (local->ports[port].is_open)
+            forget_port(local, &local->ports[port]);
+}
+
 void local_ports_free(struct local *local)
 {
     if (!local->ports)
         return;
-    for (unsigned port = 0; port < LOCAL_MAX_PORTS; port++)
-        if (local->ports[port].is_open)
-            forget_port(local, &local->ports[port]);
+    local_ports_forget(local);
     free(local->ports);
 }

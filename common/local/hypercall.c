@@ -12,6 +12,12 @@
 #include "common/host/packet.h"
 #include "common/host/socket.h"
 #include "common/local/alloc.h"
+#include "common/local/store/store.h"
+
+static bool is_guest_number(uint32_t domid)
+{
+    return domid > 0 && domid <= LOCAL_LAST_DOMID;
+}
 
 static int become_guest(struct connection *connection,
                         const struct local_request *request, int *fds)
@@ -20,7 +26,7 @@ static int become_guest(struct connection *connection,
 
     if (connection->has_called)
         return -EBUSY;
-    if (request->domid == 0 || request->domid > LOCAL_LAST_DOMID)
+    if (!is_guest_number(request->domid))
         return -EINVAL;
     if (request->value <= LOCAL_GRANT_FRAMES ||
         request->value > LOCAL_MAX_PAGES)
@@ -48,6 +54,53 @@ static int give_memory(struct connection *connection, uint32_t domid,
     return domain_join(domain, connection);
 }
 
+static enum local_domain_state get_state(const struct server *server,
+                                         uint32_t domid)
+{
+    const struct domain *domain = domain_find(server, domid);
+
+    return !domain ? LOCAL_DOMAIN_GONE
+           : domain->is_suspended ? LOCAL_DOMAIN_SUSPENDED
+                                  : LOCAL_DOMAIN_RUNNING;
+}
+
+static int set_suspended(struct connection *connection, uint32_t domid,
+                         bool is_suspended)
+{
+    struct domain *domain = domain_find(connection->server, domid);
+
+    if (connection->domain->domid != 0 && connection->domain != domain)
+        return -EPERM;
+    if (!domain || domid == 0)
+        return -ESRCH;
+    if (domain->is_suspended == is_suspended)
+        return -EINVAL;
+    domain->is_suspended = is_suspended;
+    if (is_suspended)
+        store_release(connection->server->store);
+    return 0;
+}
+
+/* The new domain is there before the old one goes, as it is when a toolstack
+ * moves a guest. */
+static int restore(struct connection *connection, uint32_t domid, int *fds)
+{
+    struct domain *suspended = connection->domain, *restored;
+    int error;
+
+    if (!suspended->is_suspended || !is_guest_number(domid))
+        return -EINVAL;
+    error = domain_create(connection->server, domid, suspended->nr_pages,
+                          &restored);
+    if (error)
+        return error;
+    port_close_all(connection);
+    domain_destroy(connection->server, suspended);
+    connection->domain = restored;
+    fds[0] = restored->memory_fd;
+    return 0;
+}
+
 static unsigned call(struct connection *connection,
                      const struct local_request *request, int *fds,
                      struct local_reply *reply)
@@ -64,8 +117,8 @@ static unsigned call(struct connection *connection,
         reply->result = give_memory(connection, request->domid, fds, reply);
         nr_fds = 2;
         break;
-    case LOCAL_OP_ALIVE:
-        reply->result = domain_find(connection->server, request->domid) != 0;
+    case LOCAL_OP_STATE:
+        reply->result = (int)get_state(connection->server, request->domid);
         break;
     case LOCAL_OP_ALLOC:
         reply->result = port_alloc_unbound(connection, request->domid, fds);
@@ -79,8 +132,17 @@ static unsigned call(struct connection *connection,
     case LOCAL_OP_CLOSE:
         reply->result = port_close(connection, request->value);
         break;
+    case LOCAL_OP_SUSPEND:
+    case LOCAL_OP_RESUME:
+        reply->result = set_suspended(connection, request->domid,
+                                      request->op == LOCAL_OP_SUSPEND);
+        break;
+    case LOCAL_OP_RESTORE:
+        reply->result = restore(connection, request->domid, fds);
+        nr_fds = 1;
+        break;
     }
-    connection->has_called |= request->op != LOCAL_OP_ALIVE;
+    connection->has_called |= request->op != LOCAL_OP_STATE;
     return reply->result < 0 ? 0 : nr_fds;
 }
 

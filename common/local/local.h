@@ -40,6 +40,16 @@ int32_t local_grant_access(struct local *local, uint32_t domid, uint32_t frame,
 /* -EBUSY while the peer maps or copies (GTF_reading or GTF_writing); -EINVAL
  * for what is not granted. */
 int local_grant_end(struct local *local, uint32_t gref);
+/* As a restore makes it on Xen: this domain, which must be suspended, dies,
+ * and its connection goes on as a new one, domid, that runs. Its memory has
+ * the same contents at the same address; but its grant table is empty, all
+ * its ports are closed (the peers' are unbound), and its store connection is
+ * closed, and every watch with it. What back ends have mapped stays the dead
+ * domain's: nothing of it reaches the new one. References that were granted
+ * before are the caller's still; local_grant_end() takes each of them back,
+ * and it never is -EBUSY. -EINVAL, -EEXIST: nothing has happened; after any
+ * other error only local_close() is left. */
+int local_domain_restore(struct local *local, uint32_t domid);
 
 /* --- back-end side -------------------------------------------------------- */
 
@@ -59,8 +69,21 @@ int local_grant_copy(struct local *local, uint32_t domid, uint32_t gref,
 
 /* --- both ----------------------------------------------------------------- */
 
+enum local_domain_state {
+    LOCAL_DOMAIN_GONE, LOCAL_DOMAIN_RUNNING,
+    LOCAL_DOMAIN_SUSPENDED, /* as after SHUTDOWN_suspend */
+};
+/* enum local_domain_state or -errno. */
+int local_domain_state(struct local *local, uint32_t domid);
 /* 1, 0 or -errno. */
 int local_domain_is_alive(struct local *local, uint32_t domid);
+/* Marks it suspended and fires @releaseDomain, which is all that others see
+ * of a suspend; not to run is up to the guest. resume: the suspend is
+ * cancelled, everything is as before, and no watch fires, as on Xen. For the
+ * domain itself and for domain 0. 0, -EPERM, -ESRCH, -EINVAL (it is so
+ * already). */
+int local_domain_suspend(struct local *local, uint32_t domid);
+int local_domain_resume(struct local *local, uint32_t domid);
 
 /* One descriptor for all ports of this connection; readable when one fired. */
 int local_event_fd(struct local *local);

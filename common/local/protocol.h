@@ -15,10 +15,13 @@ enum local_op {
     LOCAL_OP_CREATE, /* become domid; value: pages. fd: its memory */
     LOCAL_OP_MEMORY, /* of domid, for back ends. result: our slot among its
                       * pins; fds: its memory, its pins (pins.h) */
-    LOCAL_OP_ALIVE,  /* result: does domid live? */
+    LOCAL_OP_STATE,  /* result: enum local_domain_state of domid */
     LOCAL_OP_ALLOC,  /* a port for domid. result: port; fds: rx, tx */
     LOCAL_OP_BIND,   /* to port `value` of domid; replies as ALLOC */
     LOCAL_OP_CLOSE,  /* our port `value` */
+    LOCAL_OP_SUSPEND, /* domid: ourselves, or domain 0 asks */
+    LOCAL_OP_RESUME,  /* domid: the same */
+    LOCAL_OP_RESTORE, /* go on as domid, which is new. fd: its memory */
 };
 
 struct local_request {

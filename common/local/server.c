@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -26,8 +27,17 @@ static const char usage[] =
     "DIR/hypervisor and DIR/xenstored, says \"ready\" when it does so, and\n"
     "stays until SIGTERM.\n"
     "\n"
-    "  -h, --help     show this\n"
-    "  -V, --version  show the version\n";
+    "  --suspend DOMID  have the vbdd-local that serves DIR mark a domain as\n"
+    "                   suspended, as Xen does before it is saved, and end\n"
+    "  --resume DOMID   take that back\n"
+    "  -h, --help       show this\n"
+    "  -V, --version    show the version\n";
+
+/* What to do instead of serving. */
+struct order {
+    int (*carry_out)(struct local *local, uint32_t domid);
+    const char *verb, *domid;
+};
 
 static void end(struct ev_loop *loop, struct ev_signal *signal, int events)
 {
@@ -103,26 +113,70 @@ static int serve(struct server *server)
     return error;
 }
 
-static int parse_options(int argc, char **argv)
+/* Returns the exit status. */
+static int give_order(const char *dir, const struct order *order)
+{
+    unsigned long domid;
+    struct local *local;
+    char *end_of_number;
+    int error;
+
+    errno = 0;
+    domid = strtoul(order->domid, &end_of_number, 10);
+    if (errno || *end_of_number || domid == 0 || domid > LOCAL_LAST_DOMID) {
+        log_error("domain '%s': expected a number from 1 to %d", order->domid,
+                  LOCAL_LAST_DOMID);
+        return 2;
+    }
+    error = local_open(dir, &local);
+    if (error) {
+        log_error("no vbdd-local serves %s: %s", dir, strerror(-error));
+        return 1;
+    }
+    error = order->carry_out(local, (uint32_t)domid);
+    local_close(local);
+    if (error)
+        log_error("domain %lu cannot be %s: %s", domid, order->verb,
+                  error == -ESRCH ? "there is none"
+                  : error == -EINVAL ? "it is not running, or not suspended"
+                                     : strerror(-error));
+    return error ? 1 : 0;
+}
+
+/* The exit status, or -1: go on. */
+static int parse_options(int argc, char **argv, struct order *order)
 {
     static const struct option options[] = {
+        { "suspend", required_argument, NULL, 's' },
+        { "resume", required_argument, NULL, 'r' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         { 0 },
     };
+    int option;
 
-    switch (getopt_long(argc, argv, "hV", options, NULL)) {
-    case -1:
-        if (argc - optind == 1)
-            return -1;
-        break;
-    case 'h':
-        fputs(usage, stdout);
-        return 0;
-    case 'V':
-        puts("vbdd-local " PACKAGE_VERSION);
-        return 0;
+    while ((option = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            *order = (struct order){ local_domain_suspend, "suspended",
+                                     optarg };
+            break;
+        case 'r':
+            *order = (struct order){ local_domain_resume, "resumed", optarg };
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        case 'V':
+            puts("vbdd-local " PACKAGE_VERSION);
+            return 0;
+        default:
+            fputs(usage, stderr);
+            return 2;
+        }
     }
+    if (argc - optind == 1)
+        return -1;
     fputs(usage, stderr);
     return 2;
 }
@@ -131,12 +185,15 @@ int main(int argc, char **argv)
 {
     static const int signals[] = { SIGTERM, SIGINT };
     struct server server = { .loop = ev_default_loop(0) };
-    int dir_fd, error, status = parse_options(argc, argv);
+    struct order order = { .carry_out = NULL };
+    int dir_fd, error, status = parse_options(argc, argv, &order);
 
     log_init("vbdd-local", LOG_LEVEL_INFO);
     if (status >= 0)
         return status;
     server.dir = argv[optind];
+    if (order.carry_out)
+        return give_order(server.dir, &order);
     dir_fd = claim_dir(server.dir);
     if (dir_fd < 0)
         return 1;

@@ -28,6 +28,7 @@ struct domain {
     struct port *ports[LOCAL_MAX_PORTS];
     struct store_door *door;
     /* none of domain 0's: */
+    bool is_suspended;
     uint32_t nr_pages;
     int memory_fd, pins_fd;
     struct grant_entry_v1 *grants; /* in its memory */

@@ -21,6 +21,8 @@
 
 struct port_local {
     struct vbdfront_port table;
+    char *dir;
+    uint32_t domid;
     struct local *local;
     struct xs_handle *store;
     struct pages pages;
@@ -190,11 +192,11 @@ static void log_sentence(void *context, const char *sentence)
 /* --- open, close -------------------------------------------------------- */
 
 /* libxenstore takes its socket from the environment only. */
-static int open_store(struct port_local *port, const char *dir, uint32_t domid)
+static int open_store(struct port_local *port)
 {
     const char *variable = "XENSTORED_PATH", *found = getenv(variable);
     char path[256], *saved = found ? strdup(found) : NULL;
-    int error = local_store_path(dir, domid, path, sizeof path);
+    int error = local_store_path(port->dir, port->domid, path, sizeof path);
 
     if (!error && found && !saved)
         error = -ENOMEM;
@@ -219,14 +221,16 @@ int port_local_open(const char *dir, uint32_t domid, uint32_t nr_pages,
 
     if (!port)
         return -ENOMEM;
-    error = local_open(dir, &port->local);
+    port->domid = domid;
+    port->dir = strdup(dir);
+    error = port->dir ? local_open(dir, &port->local) : -ENOMEM;
     if (!error)
         error = local_domain_create(port->local, domid, nr_pages);
     if (!error)
         error = pages_init(&port->pages, local_domain_memory(port->local),
                            nr_pages, LOCAL_GRANT_FRAMES);
     if (!error)
-        error = open_store(port, dir, domid);
+        error = open_store(port);
     if (error) {
         port_local_close(port);
         return error;
@@ -253,10 +257,35 @@ void port_local_close(struct port_local *port)
     if (port->local)
         local_close(port->local);
     pages_deinit(&port->pages);
+    free(port->dir);
     free(port);
 }
 
 const struct vbdfront_port *port_local_table(struct port_local *port)
 {
     return &port->table;
+}
+
+/* --- suspend ------------------------------------------------------------ */
+
+int port_local_suspend(struct port_local *port)
+{
+    return local_domain_suspend(port->local, port->domid);
+}
+
+int port_local_resume(struct port_local *port)
+{
+    return local_domain_resume(port->local, port->domid);
+}
+
+int port_local_restore(struct port_local *port, uint32_t domid)
+{
+    int error = local_domain_restore(port->local, domid);
+
+    if (error)
+        return error;
+    xs_close(port->store);
+    port->store = NULL;
+    port->domid = domid;
+    return open_store(port);
 }

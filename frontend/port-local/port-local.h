@@ -16,4 +16,14 @@ int port_local_open(const char *dir, uint32_t domid, uint32_t nr_pages,
 void port_local_close(struct port_local *port);
 const struct vbdfront_port *port_local_table(struct port_local *port);
 
+/* What becomes of a guest that is saved; local.h says what that does. Between
+ * suspend and what ends it nothing of the table may be called. */
+int port_local_suspend(struct port_local *port);
+int port_local_resume(struct port_local *port); /* it was cancelled */
+/* The domain goes on as another one, domid. Memory and pages are as before;
+ * grants, event ports and watches are gone, so that whoever has any must begin
+ * anew, and what is relative in the store is in the new domain's place. After
+ * an error only port_local_close() is left. */
+int port_local_restore(struct port_local *port, uint32_t domid);
+
 #endif

@@ -22,7 +22,7 @@ check_headers() { # ROOT
 }
 
 check_public() { # ROOT
-    for header in frontend/port.h frontend/vbdfront.h; do
+    for header in frontend/port.h frontend/unplug.h frontend/vbdfront.h; do
         check_header "$1" "$header" c++ gnu++11
     done
 }

@@ -53,7 +53,9 @@ static void count_notify(void *context, uint32_t event_port)
 
 void world_start(void)
 {
-    rig_start_with("vbdd-disk", "");
+    rig_worker = "vbdd-disk";
+    rig_log_level = "warning";
+    rig_start("");
     REQUIRE(port_local_open(rig_dir, DOMID, DOMAIN_PAGES, &domain) == 0);
     counting_port = *port_local_table(domain);
     counting_port.event_notify = count_notify;

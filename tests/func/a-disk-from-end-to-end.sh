@@ -30,7 +30,7 @@ check "what came out is the target, byte for byte" cmp "$disk" "$work/out.img"
 check "the size in 512-byte sectors is in the store" shows 'sectors = "65536"'
 
 truncate -s 32M "$work/new.img"
-mkfs.ext4 -q -F -d "$top_srcdir/tests" "$work/new.img"
+mkfs.ext4 -q -F -d "$top_srcdir/docs" "$work/new.img" || bail "mkfs.ext4 failed"
 check "another image is copied in" dom copy in "$work/new.img"
 check "the target is that image now" cmp "$disk" "$work/new.img"
 check "its file system is clean" e2fsck -f -n "$disk"

@@ -8,6 +8,7 @@ FUNC_TESTS = \
 	%D%/a-dead-worker-takes-no-other-disk-along.sh \
 	%D%/a-dead-vbdd-leaves-no-orphans.sh \
 	%D%/a-front-end-that-dies.sh \
+	%D%/a-domain-that-is-saved.sh \
 	%D%/two-hundred-disks.sh \
 	%D%/bench-counts.sh
 TESTS += $(FUNC_TESTS)

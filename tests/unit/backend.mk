@@ -4,7 +4,8 @@
 supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-target %D%/host-vdev %D%/supervisor-states \
 	%D%/supervisor-features %D%/supervisor-disks %D%/supervisor-control \
-	%D%/supervisor-running
+	%D%/supervisor-running %D%/supervisor-storm %D%/supervisor-leaks \
+	%D%/supervisor-suspend %D%/supervisor-whole
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -25,9 +26,25 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_control_SOURCES = %D%/supervisor-control.c $(supervisor_rig)
 %C%_supervisor_control_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_control_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_storm_SOURCES = %D%/supervisor-storm.c %D%/process.h \
+	$(supervisor_rig)
+%C%_supervisor_storm_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_storm_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_leaks_SOURCES = %D%/supervisor-leaks.c %D%/process.h \
+	$(supervisor_rig)
+%C%_supervisor_leaks_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_leaks_LDADD = libportlocal.a libvbdfront.a libblkif.a \
+	$(supervisor_rig_libs)
 %C%_supervisor_running_SOURCES = %D%/supervisor-running.c $(supervisor_rig)
 %C%_supervisor_running_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_running_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_suspend_SOURCES = %D%/supervisor-suspend.c $(supervisor_rig)
+%C%_supervisor_suspend_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_suspend_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_whole_SOURCES = %D%/supervisor-whole.c $(supervisor_rig)
+%C%_supervisor_whole_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_whole_LDADD = libportlocal.a libvbdfront.a \
+	$(supervisor_rig_libs)
 %C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
 %C%_supervisor_fake_worker_LDADD = libhost.a
 

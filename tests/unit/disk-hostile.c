@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Claim: a front end that floods, rewrites what it has sent, lies about its
- * indices, takes its grants back or storms with events loses its own disk at
- * most; its neighbours on the same worker and on another one are all served,
- * and the worker holds no more of anything for it.
+ * Claim: a front end that rewrites what it has sent, lies about its indices,
+ * takes its grants back or storms with events that nobody asked for loses its
+ * own disk at most; its neighbour on the same worker is served, and the worker
+ * holds no more of anything for it. (Floods: disk-flood.c.)
  * Source: ARCHITECTURE.md; XSA-155, XSA-331, XSA-332.
  * Mechanism: vbdd-disk processes whose guests are this test; what is to happen
  * at the same time happens in a second thread, which is one of the guests. */
@@ -85,118 +85,6 @@ static void expect_broken(void)
     }
     CHECK_EQ(right, 20);
     CHECK_EQ(rig.nr_told, 1);
-}
-
-/* --- flood --------------------------------------------------------------- */
-
-struct flood {
-    struct rig_guest *guest;
-    pthread_t thread;
-    bool stop;                    /* atomic */
-    unsigned long put, answered;  /* atomic: answered */
-    unsigned long bad;
-};
-
-static void flood_take(struct flood *flood)
-{
-    struct blkif_wire_response responses[SLOTS];
-    int nr = front_ring_take(&flood->guest->queues[0].ring, responses, SLOTS);
-
-    for (int i = 0; i < nr; i++)
-        flood->bad += responses[i].status != BLKIF_RSP_OKAY;
-    flood->bad += nr < 0;
-    if (nr > 0)
-        __atomic_fetch_add(&flood->answered, (unsigned long)nr,
-                           __ATOMIC_SEQ_CST);
-}
-
-/* The ring is always full, and each look at it is a storm of events. */
-static void *flood_run(void *context)
-{
-    struct flood *flood = context;
-    struct rig_guest *guest = flood->guest;
-    struct blkif_wire_request r = rig_request(guest, BLKIF_OP_WRITE, 0, PAGES,
-                                              false);
-    uint64_t end;
-
-    while (!__atomic_load_n(&flood->stop, __ATOMIC_SEQ_CST)) {
-        while (front_ring_free(&guest->queues[0].ring)) {
-            r.operation = flood->put % 2 ? BLKIF_OP_READ : BLKIF_OP_WRITE;
-            r.sector = flood->put * PAGES * 8 % (HALF - PAGES * 8);
-            r.id = flood->put++;
-            front_ring_put(&guest->queues[0].ring, &r);
-        }
-        front_ring_push(&guest->queues[0].ring);
-        for (unsigned i = 0; i < 20; i++)
-            local_event_notify(guest->local, guest->queues[0].port);
-        flood_take(flood);
-    }
-    end = host_now_us() + 20000000;
-    while (flood->answered < flood->put && host_now_us() < end)
-        flood_take(flood);
-    for (unsigned i = 0; i < r.nr_segments; i++)
-        flood->bad += local_grant_end(guest->local, r.segments[i].gref) != 0;
-    return NULL;
-}
-
-static long resident_kib(pid_t pid)
-{
-    char path[64];
-    long pages = 0;
-    FILE *file;
-
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    file = fopen(path, "r");
-    REQUIRE(file && fscanf(file, "%*d %ld", &pages) == 1);
-    fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
-static void check_flood(void)
-{
-    struct flood flood = { .guest = &hostile };
-    struct rig other;
-    struct rig_guest apart;
-    unsigned nr = (unsigned)tap_scaled(2000), right = 0, right_apart = 0;
-    long before, after;
-
-    open_both("mem:size=1M", BLKIF_ABI_NATIVE);
-    rig_open_beside(&other, &rig, "mem:size=1M", no_arguments);
-    rig_guest_open(&other, &apart, RIG_DOMID + 2, BLKIF_ABI_NATIVE);
-    REQUIRE(rig_connect(&other, &apart, RIG_DOMID + 2, 1) == 0);
-    for (unsigned i = 0; i < 100; i++) /* all of the disk in memory */
-        REQUIRE(write_and_read(&neighbour, i));
-    REQUIRE(pthread_create(&flood.thread, NULL, flood_run, &flood) == 0);
-    for (unsigned i = 0; i < 10000 &&
-         __atomic_load_n(&flood.answered, __ATOMIC_SEQ_CST) < 200; i++)
-        usleep(1000);
-    before = resident_kib(rig.worker);
-    for (unsigned i = 0; i < nr && right == i && right_apart == i; i++) {
-        right += write_and_read(&neighbour, i);
-        right_apart += write_and_read(&apart, i);
-    }
-    after = resident_kib(rig.worker);
-    __atomic_store_n(&flood.stop, true, __ATOMIC_SEQ_CST);
-    pthread_join(flood.thread, NULL);
-    struct message_stats stats = rig_stats(&rig);
-    NOTE("%lu requests of the flood, %llu batches, %llu notifies, %llu events; "
-         "resident %ld KiB, then %ld KiB", flood.answered,
-         (unsigned long long)stats.answer_batches,
-         (unsigned long long)stats.notifies_sent,
-         (unsigned long long)stats.events_taken, before, after);
-    CHECK_EQ(right, nr);
-    CHECK_EQ(right_apart, nr);
-    CHECK_EQ(flood.bad, 0);
-    CHECK_EQ(flood.answered, flood.put);
-    CHECK_EQ(stats.responses, flood.answered + 2 * (100 + nr));
-    CHECK(stats.notifies_sent <= stats.answer_batches);
-    /* AddressSanitizer keeps what the worker frees for a while */
-    if (!RIG_IS_SANITIZED)
-        CHECK(after - before <= 1024);
-    CHECK_EQ(rig_disconnect(&other, &apart, 1), 0);
-    rig_guest_close(&apart);
-    CHECK_EQ(rig_end_worker(&other).error, 0);
-    close_both();
 }
 
 /* --- rewriting what has been sent ---------------------------------------- */
@@ -638,8 +526,6 @@ static void check_unconnected(void)
 
 int main(void)
 {
-    TEST("a flood costs its neighbours no request and the worker no memory",
-         check_flood);
     TEST("requests and indices rewritten while they are read cost that ring",
          check_scribble);
     TEST("a request producer index that goes back costs that ring",

@@ -16,18 +16,6 @@
 #include "tests/unit/disk-guest.h"
 #include "tests/unit/local-server.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { RIG_IS_SANITIZED = 1 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-enum { RIG_IS_SANITIZED = 1 };
-#else
-enum { RIG_IS_SANITIZED = 0 };
-#endif
-#else
-enum { RIG_IS_SANITIZED = 0 };
-#endif
-
 enum { RIG_DOMID = 5 };
 
 struct rig {

@@ -384,7 +384,7 @@ static void check_kept_for_good(void)
     world.grants[gref].is_busy = true;
     CHECK_EQ(vbdfront_disconnect(front, SECOND), -EBUSY);
     CHECK_STR(world.last_sentence, "the back end " FAKE_BACKEND
-              " still maps 1 pages of the driver's");
+              " still maps pages of the driver's: 1");
     CHECK(world.now_us >= SECOND); /* it had the time */
     vbdfront_get_stats(front, &stats);
     CHECK_EQ(stats.pages_lost, 1);

@@ -5,6 +5,9 @@
  * it took, whatever happened. Mechanism: the real core over a fake port, whose
  * back end reacts in wait(). */
 #include <errno.h>
+#include <stdint.h>
+
+#include <xen/io/blkif.h>
 
 #include "tests/unit/frontend-fake.h"
 #include "tests/unit/tap.h"
@@ -333,6 +336,44 @@ static void check_resize(void)
     close_front();
 }
 
+static int last_error;
+
+static void keep_error(struct vbdfront_io *io, int error)
+{
+    (void)io;
+    last_error = error;
+}
+
+/* What was on its way when the disk shrank is the back end's to refuse; what
+ * comes later is refused here. */
+static void check_shrink(void)
+{
+    struct vbdfront_io io = { .op = VBDFRONT_READ, .sector = 9000,
+                              .nr_sectors = 8, .done = keep_error };
+
+    open_front();
+    CHECK_EQ(vbdfront_connect(front, SECOND), 0);
+    io.data = world.port.page_alloc(&world, 1);
+    world.holds = true;
+    last_error = 1;
+    vbdfront_submit(front, &io);
+    vbdfront_poll(front);
+    fake_set(&world, FAKE_BACKEND, "sectors", "8000");
+    fake_set_backend_state(&world, XENBUS_CONNECTED);
+    world.port.wait(&world, 0);
+    vbdfront_poll(front);
+    CHECK_EQ(vbdfront_info(front)->nr_sectors, 8000);
+    CHECK_EQ(last_error, 1);
+    fake_answer_held(&world, 0, BLKIF_RSP_ERROR);
+    vbdfront_poll(front);
+    CHECK_EQ(last_error, -EIO);
+    CHECK_EQ(vbdfront_do(front, VBDFRONT_READ, 0, 9000, 8, io.data), -EINVAL);
+    world.holds = false;
+    CHECK_EQ(vbdfront_do(front, VBDFRONT_READ, 0, 7992, 8, io.data), 0);
+    world.port.page_free(&world, io.data, 1);
+    close_front();
+}
+
 static void check_backend_closes(enum xenbus_state state, const char *sentence)
 {
     open_front();
@@ -460,6 +501,7 @@ int main(void)
     TEST("absent nodes have blkif.h's defaults", check_defaults);
     TEST("info's bits are understood", check_info_bits);
     TEST("a resize is seen, a mad one is not believed", check_resize);
+    TEST("a disk that shrinks is sane at either side of it", check_shrink);
     TEST("a back end that closes breaks the disk until reconnect",
          check_closing);
     TEST("a back end that does not follow the disconnect is left",

@@ -271,6 +271,49 @@ static void check_open(void)
     port_local_close(port);
 }
 
+/* --- suspend ------------------------------------------------------------ */
+
+static void check_restore(void)
+{
+    uint64_t before;
+    char value[8];
+    uint8_t *page;
+    int32_t gref;
+
+    open_port();
+    page = table->page_alloc(context, 1);
+    memset(page, 0x5a, LOCAL_PAGE_BYTES);
+    gref = table->grant_access(context, 0, page, false);
+    CHECK(gref >= 8 && table->event_alloc(context, 0) > 0);
+    CHECK_EQ(table->store_watch(context, "data"), 0);
+    wait_for_store_events(1);
+    CHECK_EQ(port_local_suspend(port), 0);
+    CHECK_EQ(local_domain_state(domain0, DOMID), LOCAL_DOMAIN_SUSPENDED);
+    CHECK_EQ(port_local_resume(port), 0);
+    CHECK_EQ(local_domain_state(domain0, DOMID), LOCAL_DOMAIN_RUNNING);
+    CHECK_EQ(table->store_unwatch(context, "data"), 0);
+    CHECK_EQ(table->store_watch(context, "data"), 0);
+    wait_for_store_events(2);
+
+    CHECK_EQ(port_local_suspend(port), 0);
+    CHECK_EQ(port_local_restore(port, DOMID + 1), 0);
+    CHECK_EQ(local_domain_state(domain0, DOMID), LOCAL_DOMAIN_GONE);
+    CHECK_EQ(page[0] + page[LOCAL_PAGE_BYTES - 1], 2 * 0x5a);
+    CHECK_EQ(table->store_unwatch(context, "data"), -ENOENT);
+    CHECK_EQ(table->grant_end(context, (uint32_t)gref), 0);
+    CHECK_EQ(table->grant_access(context, 0, page, false), gref);
+    CHECK(table->event_alloc(context, 0) > 0);
+    before = table->store_events(context);
+    CHECK_EQ(table->store_watch(context, "data"), 0);
+    wait_for_store_events(before + 1);
+    /* Our own place is what we may look at. */
+    CHECK_EQ(table->store_read(context, "/local/domain/6", value,
+                               sizeof value), 0);
+    CHECK_EQ(table->store_read(context, "/local/domain/5", value,
+                               sizeof value), -EACCES);
+    port_local_close(port);
+}
+
 /* --- with the core, and a back end -------------------------------------- */
 
 static int server_input;
@@ -353,6 +396,8 @@ int main(void)
     TEST("events go both ways and wake the wait", check_events);
     TEST("the store is the domain's own", check_store);
     TEST("a domain lives while its port is open", check_open);
+    TEST("a restored domain keeps its memory and nothing else",
+         check_restore);
     TEST("the core moves data to another process and reconnects",
          check_core);
     stop_hypervisor();

@@ -132,10 +132,12 @@ static void check_stale_nodes(void)
     vbdfront_disconnect(front, SECOND);
     fake_set(&world, FAKE_NODE, "ring-page-order", "3");
     fake_set(&world, FAKE_NODE, "ring-ref0", "4000");
+    fake_set(&world, FAKE_NODE, "num-ring-pages", "8");
     fake_set(&world, FAKE_NODE, "multi-queue-num-queues", "4");
     CHECK_EQ(vbdfront_connect(front, SECOND), 0);
     check_node("ring-page-order", "0");
     check_node("multi-queue-num-queues", "1");
+    check_node("num-ring-pages", "1");
     CHECK_STR(fake_get(&world, FAKE_NODE, "ring-ref0"), "8");
     check_node("ring-ref", "8");
     check_data(1);

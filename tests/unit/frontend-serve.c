@@ -6,8 +6,8 @@
  *
  *     frontend-serve DIR DOMID VDEV SECTORS [LEAF=VALUE...]
  *
- * LEAF=VALUE sets further nodes of the back end ("info=4"). Says "ready" when
- * the nodes are there. */
+ * LEAF=VALUE sets further nodes of the back end ("info=4",
+ * "feature-discard=1"). Says "ready" when the nodes are there. */
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -154,6 +154,8 @@ static int execute(const struct blkif_io *io)
     uint8_t *at = disk + io->sector * BLKIF_SECTOR_BYTES;
     int error = 0;
 
+    if (io->operation == BLKIF_OP_DISCARD)
+        memset(at, 0, io->nr_sectors * BLKIF_SECTOR_BYTES);
     for (unsigned i = 0; i < io->nr_segments && !error; i++) {
         const struct blkif_wire_segment *segment = &io->segments[i];
         uint16_t bytes = (uint16_t)((segment->last_sector -
@@ -268,7 +270,7 @@ int main(int argc, char **argv)
     vdev = (uint32_t)atoi(argv[3]);
     limits = (struct blkif_limits){
         .nr_sectors = strtoull(argv[4], NULL, 10), .sector_alignment = 1,
-        .has_barrier = true, .has_flush = true };
+        .has_barrier = true, .has_flush = true, .has_discard = true };
     disk = calloc(limits.nr_sectors, BLKIF_SECTOR_BYTES);
     error = local_open(argv[1], &local);
     if (error)

@@ -33,6 +33,7 @@ wait_for() { # WORDS FILE
 
 wait_for ready "$scratch/says"
 "$top_builddir/tests/unit/frontend-serve" "$scratch" 1 51712 16384 \
+    feature-discard=1 discard-granularity=4096 \
     <"$scratch/life" >"$scratch/served" 2>&1 &
 server=$!
 exec 9>"$scratch/life"
@@ -77,8 +78,15 @@ read_back() { # SECTOR FILE
 }
 
 info_says() {
-    front info | grep -q '^size *16384 sectors' &&
-        front --json info | grep -q '"sectors": 16384'
+    front info >said && front --json info >json &&
+        grep -q '^size *16384 sectors' said &&
+        grep -q '"sectors": 16384' json &&
+        grep -q '^queues *1$' said &&
+        grep -q '^ring *32 requests, 4 KiB' said &&
+        grep -q '"queues": 1' json && grep -q '"ring_pages": 1' json &&
+        grep -q '^data *granted for each request' said &&
+        grep -q '^discard *pieces of 4096 bytes from byte 0 on, secure no' \
+            said && grep -q '"discard_granularity": 4096' json
 }
 ok "info says what the disk is" info_says
 
@@ -89,6 +97,31 @@ ok "what is written is read" write_reads_back
 ok "what is written with FUA is read" write_reads_back --fua
 ok "a flush is done" front flush
 ok "an empty barrier is done" front barrier
+
+discards() {
+    front write 8 <data && head -c 8192 data >kept &&
+        dd if=/dev/zero bs=8192 count=1 2>/dev/null >>kept &&
+        front discard 24 16 && read_back 8 kept &&
+        refused 1 'a discard at sector 24 failed: Operation not supported' \
+            discard 24 16 --secure
+}
+ok "a discard takes its sectors and no more" discards
+
+untrusted_reads_back() {
+    front --untrusted write 77 <data &&
+        front --untrusted read 77 128 | cmp - data &&
+        front --untrusted info |
+        grep -q '^data *copied, the back end is not trusted'
+}
+ok "an untrusted back end serves as well" untrusted_reads_back
+
+other_layouts() {
+    for abi in x86_64 native; do
+        front --abi $abi --persistent write 7 <data && read_back 7 data ||
+            return
+    done
+}
+ok "a layout that is this machine's can be named" other_layouts
 
 barrier_reads_back() {
     front barrier 4000 <data && read_back 4000 data
@@ -154,6 +187,9 @@ usage() {
         refused 2 'expected in or out' copy over image &&
         refused 2 'not an option here' flush --hard &&
         refused 2 'expected xvda' --vdev xvd info &&
+        refused 2 'expected native' --abi z80 info &&
+        refused 2 'from 1 to 4' --queues 5 info &&
+        refused 2 'expected SECTOR COUNT' discard 1 &&
         refused 2 'from 1 to 32751' --domid 0 info
 }
 ok "what is not understood is told so" usage

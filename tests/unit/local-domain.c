@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Claim: a domain of the stand-in lives exactly as long as its connection,
- * its number may be used again, and nothing that a client sends to the
- * hypervisor socket ends the server (ARCHITECTURE.md). Mechanism: the client
- * library and raw messages against a vbdd-local of our own. */
+ * its number may be used again, it is suspended, resumed and restored as on
+ * Xen, and nothing that a client sends to the hypervisor socket ends the
+ * server (ARCHITECTURE.md, docs/PROTOCOL.md). Mechanism: the client library
+ * and raw messages against a vbdd-local of our own. */
 #include "tests/unit/tap.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -237,6 +239,173 @@ static void check_one_server(void)
     local_close(tool);
 }
 
+/* --- suspend -------------------------------------------------------------- */
+
+static void check_suspend(void)
+{
+    struct local *tool, *guest = open_guest(7), *other = open_guest(8);
+    uint32_t gref = (uint32_t)local_grant_access(guest, 0, 20, false);
+    int port = local_event_alloc_unbound(guest, 0), bound;
+    uint32_t fired;
+    char byte = 0;
+
+    REQUIRE(local_open(server.dir, &tool) == 0);
+    CHECK_EQ(local_domain_state(tool, 7), LOCAL_DOMAIN_RUNNING);
+    CHECK_EQ(local_domain_suspend(other, 7), -EPERM);
+    CHECK_EQ(local_domain_suspend(tool, 0), -ESRCH);
+    CHECK_EQ(local_domain_suspend(tool, 9), -ESRCH);
+    CHECK_EQ(local_domain_resume(tool, 7), -EINVAL);
+    CHECK_EQ(local_domain_state(tool, 9), LOCAL_DOMAIN_GONE);
+    bound = local_event_bind(tool, 7, (uint32_t)port);
+    CHECK(bound > 0);
+    CHECK_EQ(local_domain_suspend(guest, 7), 0);
+    CHECK_EQ(local_domain_suspend(tool, 7), -EINVAL);
+    CHECK_EQ(local_domain_state(tool, 7), LOCAL_DOMAIN_SUSPENDED);
+    CHECK_EQ(local_domain_is_alive(tool, 7), 1);
+    CHECK_EQ(local_domain_state(tool, 8), LOCAL_DOMAIN_RUNNING);
+    CHECK_EQ(local_domain_resume(other, 7), -EPERM);
+    CHECK_EQ(local_domain_resume(tool, 7), 0);
+    CHECK_EQ(local_domain_state(tool, 7), LOCAL_DOMAIN_RUNNING);
+    /* Everything is as it was. */
+    CHECK_EQ(local_grant_copy(tool, 7, gref, 0, 1, &byte, false), 0);
+    CHECK_EQ(local_event_notify(tool, (uint32_t)bound), 0);
+    CHECK_EQ(local_event_take(guest, &fired, 1), 1);
+    CHECK_EQ(fired, port);
+    CHECK_EQ(local_domain_suspend(tool, 7), 0); /* from outside, as well */
+    local_close(guest);
+    local_close(other);
+    wait_for_death(tool, 7);
+    wait_for_death(tool, 8);
+    local_close(tool);
+}
+
+static void check_restore_refusals(void)
+{
+    struct local *tool, *guest = open_guest(7), *other = open_guest(8);
+
+    REQUIRE(local_open(server.dir, &tool) == 0);
+    CHECK_EQ(local_domain_restore(guest, 9), -EINVAL); /* it runs */
+    CHECK_EQ(local_domain_suspend(guest, 7), 0);
+    CHECK_EQ(local_domain_restore(guest, 8), -EEXIST);
+    CHECK_EQ(local_domain_restore(guest, 7), -EEXIST);
+    CHECK_EQ(local_domain_restore(guest, 0), -EINVAL);
+    CHECK_EQ(local_domain_restore(guest, 0x7ff0), -EINVAL);
+    CHECK_EQ(local_domain_restore(tool, 9), -EINVAL);
+    CHECK_EQ(local_domain_state(tool, 7), LOCAL_DOMAIN_SUSPENDED);
+    CHECK_EQ(local_domain_resume(guest, 7), 0);
+    local_close(guest);
+    local_close(other);
+    wait_for_death(tool, 7);
+    wait_for_death(tool, 8);
+    local_close(tool);
+}
+
+static void check_restored_grants(void)
+{
+    struct local *back, *guest = open_guest(7);
+    char *page20 = (char *)local_domain_memory(guest) + 20 * 4096, *page;
+    uint32_t mapped, copied, fresh;
+    char byte;
+    void *pages, *other;
+
+    REQUIRE(local_open(server.dir, &back) == 0);
+    strcpy(page20, "as it was");
+    mapped = (uint32_t)local_grant_access(guest, 0, 20, false);
+    copied = (uint32_t)local_grant_access(guest, 0, 21, false);
+    CHECK_EQ(local_grant_map(back, 7, &mapped, 1, true, &pages), 0);
+    CHECK_EQ(local_domain_suspend(guest, 7), 0);
+    CHECK_EQ(local_domain_restore(guest, 9), 0);
+    CHECK_EQ(local_domain_state(back, 7), LOCAL_DOMAIN_GONE);
+    CHECK_EQ(local_domain_state(back, 9), LOCAL_DOMAIN_RUNNING);
+    CHECK((char *)local_domain_memory(guest) + 20 * 4096 == page20);
+    CHECK_STR(page20, "as it was");
+
+    /* The table is empty, and what was granted is the guest's to take back,
+     * also what is still mapped: that is the dead domain's. */
+    CHECK_EQ(local_grant_copy(back, 9, copied, 0, 1, &byte, false), -EACCES);
+    CHECK_EQ(local_grant_map(back, 9, &mapped, 1, true, &other), -EACCES);
+    CHECK_EQ(local_grant_map(back, 7, &mapped, 1, true, &other), -ESRCH);
+    page = pages;
+    CHECK_STR(page, "as it was");
+    strcpy(page, "too late");
+    CHECK_STR(page20, "as it was");
+    fresh = (uint32_t)local_grant_access(guest, 0, 22, false);
+    CHECK(fresh != mapped && fresh != copied);
+    CHECK_EQ(local_grant_end(guest, mapped), 0);
+    CHECK_EQ(local_grant_end(guest, copied), 0);
+    CHECK_EQ(local_grant_end(guest, copied), -EINVAL);
+
+    /* A reference used again is in use for as long as its new user says. */
+    mapped = (uint32_t)local_grant_access(guest, 0, 20, false);
+    CHECK_EQ(mapped, copied); /* the last one given back */
+    mapped = (uint32_t)local_grant_access(guest, 0, 20, false);
+    CHECK_EQ(local_grant_map(back, 9, &mapped, 1, true, &other), 0);
+    CHECK_EQ(local_grant_unmap(back, pages, 1), 0);
+    CHECK_EQ(local_grant_end(guest, mapped), -EBUSY);
+    strcpy(other, "in time");
+    CHECK_STR(page20, "in time");
+    CHECK_EQ(local_grant_unmap(back, other, 1), 0);
+    CHECK_EQ(local_grant_end(guest, mapped), 0);
+    local_close(guest);
+    wait_for_death(back, 9);
+    local_close(back);
+}
+
+static unsigned count_server_fds(void)
+{
+    char path[64];
+    unsigned count = 0;
+    DIR *dir;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)server.pid);
+    dir = opendir(path);
+    REQUIRE(dir != NULL);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static void check_restored_ports(void)
+{
+    struct local *back, *guest;
+    struct local_held held;
+    int port, bound, again;
+    uint32_t fired[4];
+    unsigned fds;
+
+    REQUIRE(local_open(server.dir, &back) == 0);
+    CHECK_EQ(local_domain_is_alive(back, 7), 0); /* a turn of the server */
+    fds = count_server_fds();
+    guest = open_guest(7);
+    port = local_event_alloc_unbound(guest, 0);
+    bound = local_event_bind(back, 7, (uint32_t)port);
+    CHECK(bound > 0);
+    CHECK_EQ(local_event_take(back, fired, 4), 1); /* its own: a new port */
+    CHECK_EQ(local_domain_suspend(guest, 7), 0);
+    CHECK_EQ(local_domain_restore(guest, 9), 0);
+    local_get_held(guest, &held);
+    CHECK_EQ(held.ports, 0);
+    CHECK_EQ(local_event_notify(guest, (uint32_t)port), -EINVAL);
+    CHECK_EQ(local_event_close(guest, (uint32_t)port), -EINVAL);
+    CHECK_EQ(local_event_bind(back, 9, (uint32_t)port), -EINVAL);
+    /* The peer's end is unbound: what it says is dropped. */
+    CHECK_EQ(local_event_notify(back, (uint32_t)bound), 0);
+    again = local_event_alloc_unbound(guest, 0);
+    CHECK_EQ(local_event_take(guest, fired, 4), 0);
+    CHECK_EQ(local_event_close(back, (uint32_t)bound), 0);
+    bound = local_event_bind(back, 9, (uint32_t)again);
+    CHECK(bound > 0);
+    CHECK_EQ(local_event_take(back, fired, 4), 1);
+    CHECK_EQ(local_event_notify(guest, (uint32_t)again), 0);
+    CHECK_EQ(local_event_take(back, fired, 4), 1);
+    CHECK_EQ(local_event_close(back, (uint32_t)bound), 0);
+    local_close(guest);
+    wait_for_death(back, 9);
+    CHECK_EQ(count_server_fds(), fds);
+    local_close(back);
+}
+
 static void check_end(void)
 {
     struct local *guest = open_guest(7);
@@ -266,6 +435,14 @@ int main(void)
          check_hostile_messages);
     TEST("a guest's store socket comes and goes with it",
          check_store_socket);
+    TEST("a domain can be suspended and resumed, and is as before",
+         check_suspend);
+    TEST("only a suspended domain is restored, as one that is new",
+         check_restore_refusals);
+    TEST("a restored domain has its memory, and a grant table of its own",
+         check_restored_grants);
+    TEST("a restored domain has no ports, its peers' are unbound",
+         check_restored_ports);
     TEST("a second server for the same directory is refused",
          check_one_server);
     TEST("SIGTERM ends the server and removes its sockets", check_end);

@@ -435,6 +435,43 @@ static void check_domain_events(void)
     close(fd);
 }
 
+/* xenstored tells of a suspend and not of its end; a restored domain is a new
+ * one, and the old one has died. */
+static void check_suspend_events(void)
+{
+    struct local *other;
+    int fd = wire_open(0), door;
+
+    REQUIRE(local_open(server.dir, &other) == 0);
+    REQUIRE(local_domain_create(other, 6, 32) == 0);
+    ASK(fd, XS_WATCH, "@introduceDomain\0in");
+    CHECK_STR(next_event(fd), "@introduceDomain in");
+    ASK(fd, XS_WATCH, "@releaseDomain\0out");
+    CHECK_STR(next_event(fd), "@releaseDomain out");
+    CHECK_EQ(local_domain_suspend(other, 6), 0);
+    CHECK_STR(next_event(fd), "@releaseDomain out");
+    CHECK_EQ(local_domain_resume(other, 6), 0);
+    CHECK_STR(next_event(fd), "none");
+    CHECK_EQ(local_domain_suspend(other, 6), 0);
+    CHECK_STR(next_event(fd), "@releaseDomain out");
+    door = wire_open(6);
+    ASK(door, XS_WATCH, "dev\0w");
+    CHECK_STR(next_event(door), "dev w");
+    CHECK_EQ(local_domain_restore(other, 7), 0);
+    CHECK_STR(next_event(fd), "@introduceDomain in");
+    CHECK_STR(next_event(fd), "@releaseDomain out");
+    CHECK_STR(next_event(fd), "none");
+    CHECK_EQ(wire_receive(door), -1);
+    close(door);
+    door = wire_open(7);
+    CHECK_STR(ASK(door, XS_UNWATCH, "dev\0w"), "ENOENT");
+    CHECK_STR(ASK(wire0, XS_RM, "/local/domain/6"), "OK");
+    CHECK_STR(ASK(wire0, XS_RM, "/local/domain/7"), "OK");
+    close(door);
+    local_close(other);
+    close(fd);
+}
+
 static void check_transactions(void)
 {
     uint32_t tx = begin(wire0), other;
@@ -733,6 +770,8 @@ int main(void)
          "others", check_guest_watches);
     TEST("domains are announced and their place is kept",
          check_domain_events);
+    TEST("a suspend is announced, its end is not, and a restore is a new life",
+         check_suspend_events);
     TEST("a transaction is alone with what it sees and commits whole",
          check_transactions);
     TEST("a guest's watches, transactions and connections are bounded",

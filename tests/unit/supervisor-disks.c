@@ -4,7 +4,6 @@
  * one worker and the holders that C1 allows; nothing is half attached.
  * Source: C1, C8, C12; backend/control/message.h. Mechanism: a real vbdd on
  * the stand-in, with workers that misbehave as their engine says. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,12 +28,6 @@ static bool await_nothing(const struct rig_device *device)
            !rig_exists(device->front, "state") &&
            !rig_exists("/local/domain/0/backend/vbd", "5") &&
            !rig_exists("/local/domain/5", "device");
-}
-
-static pid_t worker_of(const struct rig_device *device)
-{
-    return (pid_t)json_integer_value(
-        json_object_get(rig_disk(device->target), "worker"));
 }
 
 /* --- attaching ------------------------------------------------------------ */
@@ -268,7 +261,7 @@ static void check_death(void)
     rig_publish(&well, "4");
     CHECK(rig_back_is(&dying, "4"));
     CHECK(rig_back_is(&well, "4"));
-    kill(worker_of(&dying), SIGKILL);
+    rig_kill_worker(dying.target);
     CHECK(rig_await_disk_state(dying.target, "failed"));
     disk = rig_disk(dying.target);
     CHECK_STR(json_string_value(json_object_get(disk, "error")),

@@ -11,6 +11,10 @@
  *   broken       BROKEN follows every CONNECT
  *   die-connect  dies of a CONNECT
  *   wait-connect CONNECT is answered once TARGET.go exists
+ *   wait-pause   PAUSE is answered once TARGET.go exists
+ *   dirty-pause  PAUSE is answered with an error
+ *   broken-pause BROKEN comes before the answer to PAUSE
+ *   die-pause    dies of a PAUSE
  *   wait-detach  DETACH is answered once TARGET.go exists
  *   dirty        DETACH is answered with an error
  *   fail-stop    FAIL_STOP follows READY, unless it was started so
@@ -116,8 +120,10 @@ static void say_ready(void)
         message.ready.physical_bytes = 512;
     if (is_mode("big-sectors"))
         message.ready.sector_bytes = 4096;
-    if (is_mode("fickle"))
+    if (is_mode("fickle")) {
         message.ready.can_discard = message.ready.can_secure = !may_go();
+        message.ready.discard_granularity_bytes = may_go() ? 0 : 4096;
+    }
     snprintf(message.ready.engine, sizeof message.ready.engine, "%s",
              worker.engine);
     say(&message, MESSAGE_READY, "");
@@ -165,6 +171,22 @@ static void take_connect(struct message *message)
     say(message, MESSAGE_REPLY, "");
     if (is_mode("broken"))
         say(message, MESSAGE_BROKEN, "req_prod ran 1000 ahead of the ring");
+}
+
+static void take_pause(struct message *message)
+{
+    struct message broken = { .vbd = message->vbd };
+
+    note("PAUSE\n");
+    if (is_mode("die-pause"))
+        kill(getpid(), SIGTERM);
+    if (is_mode("wait-pause"))
+        await_go();
+    if (is_mode("broken-pause"))
+        say(&broken, MESSAGE_BROKEN, "req_prod ran 1000 ahead of the ring");
+    if (is_mode("dirty-pause"))
+        message->error = -EIO;
+    say(message, MESSAGE_REPLY, message->error ? "the flush failed" : "");
 }
 
 static uint64_t look_at_size(void)
@@ -243,6 +265,12 @@ static void take_request(struct message *message)
         break;
     case MESSAGE_DISCONNECT:
         note("DISCONNECT\n");
+        break;
+    case MESSAGE_PAUSE:
+        take_pause(message);
+        return;
+    case MESSAGE_RESUME:
+        note("RESUME\n");
         break;
     case MESSAGE_DETACH:
         note("DETACH\n");

@@ -21,6 +21,8 @@ enum { PATIENCE_MS = 60000, STEP_MS = 2 };
 
 char rig_dir[64];
 struct xs_handle *rig_xs;
+const char *rig_log_level = "debug";
+const char *rig_worker = "tests/unit/supervisor-fake-worker";
 static pid_t hypervisor, daemon_pid;
 static json_t *last_reply;
 
@@ -103,7 +105,7 @@ void rig_start_vbdd(void)
     daemon_pid = spawn("vbdd", rig_path("vbdd.log"), (const char *[]){
         "--local", rig_dir, "--state-dir", rig_path("state"), "--worker",
         rig_path("worker"), "--config", rig_path("vbdd.conf"), "--log-level",
-        "debug", NULL });
+        rig_log_level, NULL });
     await_vbdd();
 }
 
@@ -116,22 +118,17 @@ void rig_start_vbdd_for_xen(void)
 }
 
 /* A name of this rig's own for the worker, which a test may take away. */
-static void link_worker(const char *worker)
+static void link_worker(void)
 {
     char program[512], *real;
 
-    snprintf(program, sizeof program, "%s/%s", rig_builddir(), worker);
+    snprintf(program, sizeof program, "%s/%s", rig_builddir(), rig_worker);
     real = realpath(program, NULL);
     REQUIRE(real && symlink(real, rig_path("worker")) == 0);
     free(real);
 }
 
 void rig_start(const char *config)
-{
-    rig_start_with("tests/unit/supervisor-fake-worker", config);
-}
-
-void rig_start_with(const char *worker, const char *config)
 {
     FILE *file;
 
@@ -140,7 +137,7 @@ void rig_start_with(const char *worker, const char *config)
     file = fopen(rig_path("vbdd.conf"), "w");
     REQUIRE(file && fputs(config, file) >= 0);
     fclose(file);
-    link_worker(worker);
+    link_worker();
     setenv("XENSTORED_PATH", rig_path("xenstored"), 1);
     hypervisor = spawn("vbdd-local", rig_path("hypervisor.log"),
                        (const char *[]){ rig_dir, NULL });
@@ -175,6 +172,16 @@ void rig_kill_vbdd(void)
 {
     kill(daemon_pid, SIGKILL);
     reap(&daemon_pid);
+}
+
+pid_t rig_vbdd_pid(void)
+{
+    return daemon_pid;
+}
+
+pid_t rig_hypervisor_pid(void)
+{
+    return hypervisor;
 }
 
 void rig_kill_hypervisor(void)
@@ -299,6 +306,15 @@ json_t *rig_disk(const char *target)
 json_t *rig_vbd(const char *name)
 {
     return find("vbds", "vbd", name);
+}
+
+void rig_kill_worker(const char *target)
+{
+    json_int_t pid = json_integer_value(json_object_get(rig_disk(target),
+                                                        "worker"));
+
+    REQUIRE(pid > 1); /* 0 and -1 are not one process */
+    kill((pid_t)pid, SIGKILL);
 }
 
 bool rig_await_disk_state(const char *target, const char *state)

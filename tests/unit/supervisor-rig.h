@@ -11,19 +11,22 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <xenstore.h>
 
 extern char rig_dir[64];
 extern struct xs_handle *rig_xs;
+extern const char *rig_log_level; /* of vbdd; "debug" */
+extern const char *rig_worker;    /* the program; the fake one */
 
 /* Starts everything, config being the text of vbdd.conf. Ends the program
  * when that is impossible. */
 void rig_start(const char *config);
-/* The same with another worker: a program of this build. */
-void rig_start_with(const char *worker, const char *config);
 /* SIGTERM to vbdd; returns its exit status, or 128 + signal. */
 int rig_stop_vbdd(void);
 void rig_kill_vbdd(void);
+pid_t rig_vbdd_pid(void);
+pid_t rig_hypervisor_pid(void);
 /* Starts vbdd again in the same place; arguments: more of them, or NULL. */
 void rig_start_vbdd(void);
 void rig_start_vbdd_for_xen(void); /* without --local */
@@ -48,6 +51,8 @@ bool rig_refused(const json_t *reply, const char *text);
 /* The command list, and in it the disk of a target or a vbd, or NULL. */
 json_t *rig_disk(const char *target);
 json_t *rig_vbd(const char *name);
+/* SIGKILL to the worker of a target that has one. */
+void rig_kill_worker(const char *target);
 bool rig_await_disk_state(const char *target, const char *state);
 
 /* The store. */

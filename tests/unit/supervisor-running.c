@@ -5,7 +5,6 @@
  * asks for what cannot be is told why. Source: docs/CONTROL.md,
  * docs/PROTOCOL.md. Mechanism: a real vbdd on the stand-in, a worker whose
  * answers are known, and a watch on the back end's nodes. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +157,24 @@ static void check_growth(void)
     CHECK(rig_detach(&one) && rig_detach(&two) && rig_detach(&late));
 }
 
+/* A vbd of larger sectors is told of whole ones only. */
+static void check_odd_growth(void)
+{
+    struct rig_device device = rig_device(5, "xvda", "odd");
+
+    CHECK(rig_ok(rig_ask("{\"command\":\"attach\",\"domid\":5,"
+                         "\"vdev\":\"xvda\",\"target\":\"%s\",\"options\":"
+                         "{\"engine\":\"ok\",\"sector-size\":\"4096\"}}",
+                         device.target)));
+    rig_publish(&device, "3");
+    CHECK(rig_back_is(&device, "4"));
+    set_size(&device, "134221312"); /* 128 MiB and 7 times 512 bytes */
+    CHECK(rig_ok(resize(&device)));
+    CHECK(rig_await(device.back, "sectors", "262144"));
+    CHECK(rig_ok(resize(&device)));
+    CHECK(rig_detach(&device));
+}
+
 static void check_no_growth(void)
 {
     struct rig_device device = connected(5, "xvda", "same", "w", "ok");
@@ -237,7 +254,7 @@ static void check_failed(void)
     struct rig_device device = connected(5, "xvda", "failed", "w", "ok");
     long long number = number_of(&device);
 
-    kill((pid_t)integer(rig_disk(device.target), "worker"), SIGKILL);
+    rig_kill_worker(device.target);
     CHECK(rig_await_disk_state(device.target, "failed"));
     CHECK(rig_refused(resize(&device), "has failed: worker killed by signal "
                       "9; detach and attach it again"));
@@ -383,6 +400,8 @@ int main(void)
     rig_start("");
     TEST("what has grown is said to every front end that is connected",
          check_growth);
+    TEST("what has grown by less than a sector is cut off",
+         check_odd_growth);
     TEST("what has not grown is said to nobody", check_no_growth);
     TEST("who closes is not told a new size", check_closing);
     TEST("a disk is known by its vbd, too", check_by_vbd);

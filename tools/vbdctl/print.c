@@ -43,21 +43,25 @@ static void print_disks(const json_t *disks)
 static void print_vbds(const json_t *vbds)
 {
     static const char *const heads[] = { "VBD", "DISK", "MODE", "BACK",
-                                         "FRONT", "RING", "ERROR" };
+                                         "FRONT", "RING", "REMARK" };
     struct table table = { .nr_columns = 7 };
     size_t i;
     json_t *vbd;
 
     add_row(&table, heads);
     json_array_foreach(vbds, i, vbd) {
-        char disk[VALUE_BYTES];
+        char disk[VALUE_BYTES], remark[REMARK_BYTES];
+        const char *error = text_of(vbd, "error");
 
+        snprintf(remark, sizeof remark, "%s%s",
+                 json_is_true(json_object_get(vbd, "suspended"))
+                     ? "suspended " : "", strcmp(error, "-") ? error : "");
         add_row(&table, (const char *[]){
             text_of(vbd, "vbd"),
             number_text(json_object_get(vbd, "disk"), disk),
             text_of(vbd, "mode"), text_of(vbd, "state"),
             text_of(vbd, "front"), text_of(vbd, "ring"),
-            text_of(vbd, "error") });
+            remark });
     }
     finish_table(&table);
 }

@@ -22,6 +22,7 @@ struct cli {
     uint64_t domid, timeout_s;
     bool has_json;
     uint32_t vdev;
+    struct vbdfront_config config;
     const struct vbdfront_port *port;
     struct vbdfront *front;
     const struct vbdfront_info *info;
@@ -137,7 +138,7 @@ struct command {
     int (*run)(struct cli *cli, int argc, char **argv);
 };
 extern const struct command command_info, command_read, command_write,
-    command_flush, command_barrier, command_copy, command_verify,
-    command_bench;
+    command_flush, command_barrier, command_discard, command_copy,
+    command_verify, command_bench;
 
 #endif

@@ -72,7 +72,7 @@ int disk_open(struct cli *cli)
              (unsigned long long)cli->domid, cli->vdev);
     if (!wait_for_device(cli, node))
         return EXIT_FAILED;
-    if (vbdfront_open(cli->port, node, NULL, &cli->front) != 0) {
+    if (vbdfront_open(cli->port, node, &cli->config, &cli->front) != 0) {
         log_error("there is no memory for the disk");
         return EXIT_FAILED;
     }

@@ -8,6 +8,8 @@
 #include "config.h"
 
 static bool wants_help, wants_version;
+static uint64_t queues = 1, ring_page_order = 4, indirect = 256;
+static const char *abi = "native";
 static struct cli cli = { .domid = 1, .timeout_s = 10, .vdev_name = "xvda" };
 
 static const struct option global_options[] = {
@@ -19,6 +21,18 @@ static const struct option global_options[] = {
       "its disk: xvda, hda, sda or a number (xvda)", 0, 0 },
     { "--timeout", OPTION_NUMBER, &cli.timeout_s, "SECONDS",
       "for the disk to appear, to connect, to close (10)", 0, 86400 },
+    { "--queues", OPTION_NUMBER, &queues, "N",
+      "at most so many rings (1)", 1, 4 },
+    { "--ring-page-order", OPTION_NUMBER, &ring_page_order, "N",
+      "at most 2^N pages a ring (4)", 0, 4 },
+    { "--indirect", OPTION_NUMBER, &indirect, "SEGMENTS",
+      "at most so many pages a request, 0: 11 (256)", 0, 256 },
+    { "--persistent", OPTION_FLAG, &cli.config.use_persistent, NULL,
+      "grants that stay, if the back end wants them", 0, 0 },
+    { "--untrusted", OPTION_FLAG, &cli.config.is_untrusted, NULL,
+      "the back end sees no byte but those of requests", 0, 0 },
+    { "--abi", OPTION_TEXT, &abi, "NAME",
+      "layout of the ring: native, x86_32 or x86_64 (native)", 0, 0 },
     { "--json", OPTION_FLAG, &cli.has_json, NULL,
       "info, verify and bench speak JSON", 0, 0 },
     { "--help", OPTION_FLAG, &wants_help, NULL, "this text", 0, 0 },
@@ -28,7 +42,8 @@ static const struct option global_options[] = {
 
 static const struct command *const commands[] = {
     &command_info, &command_read, &command_write, &command_flush,
-    &command_barrier, &command_copy, &command_verify, &command_bench,
+    &command_barrier, &command_discard, &command_copy, &command_verify,
+    &command_bench,
 };
 enum { NR_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -56,6 +71,26 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* The rest of the configuration; the flags are there already. */
+static bool set_config(void)
+{
+    static const char *const abis[] = {
+        [VBDFRONT_ABI_NATIVE] = "native", [VBDFRONT_ABI_X86_32] = "x86_32",
+        [VBDFRONT_ABI_X86_64] = "x86_64" };
+
+    cli.config.max_queues = (uint32_t)queues;
+    cli.config.max_ring_page_order = (uint32_t)ring_page_order;
+    cli.config.max_indirect_segments = (uint32_t)indirect;
+    for (unsigned i = 0; i < sizeof abis / sizeof *abis; i++) {
+        if (strcmp(abi, abis[i]) == 0) {
+            cli.config.abi = (enum vbdfront_abi)i;
+            return true;
+        }
+    }
+    log_error("--abi is \"%s\", expected native, x86_32 or x86_64", abi);
+    return false;
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
     int status, closed;
@@ -72,6 +107,8 @@ static int run(const struct command *command, int argc, char **argv)
                   cli.vdev_name);
         return EXIT_USAGE;
     }
+    if (!set_config())
+        return EXIT_USAGE;
     status = disk_open(&cli);
     if (status == EXIT_OK)
         status = command->run(&cli, argc, argv);
@@ -88,6 +125,7 @@ int main(int argc, char **argv)
     const struct command *command;
 
     log_init("vbdfront", LOG_LEVEL_WARNING);
+    vbdfront_get_defaults(&cli.config);
     argc--;
     argv++;
     if (!options_take(global_options, &argc, argv, true))

@@ -119,10 +119,12 @@ static int find_node(struct request *request, unsigned need,
     const struct tree_node *node = tree_find(*request->root, request->path);
     const struct tree_node *nearest = node;
 
-    if ((need & TREE_WRITE) && request->client->domid != 0 &&
-        request->transaction &&
-        request->transaction->nr_changes >= STORE_MAX_CHANGES)
-        return -ENOSPC;
+    if (request->transaction) {
+        if (request->client->domid != 0 &&
+            request->transaction->nr_accesses >= STORE_MAX_ACCESSES)
+            return -ENOSPC;
+        transaction_note(request->transaction, request->path, STORE_LOOKED);
+    }
     if (!nearest)
         nearest = tree_find_nearest(*request->root, request->path);
     if ((tree_access(nearest, request->client->domid) & need) != need)
@@ -137,7 +139,8 @@ static int changed(struct request *request, const struct tree_node *before,
 {
     reply_string(request, "OK");
     if (request->transaction)
-        transaction_note(request->transaction, request->path, is_removal);
+        transaction_note(request->transaction, request->path,
+                         is_removal ? STORE_REMOVED : STORE_CHANGED);
     else
         watch_fire(request->store, before, request->path, is_removal);
     return 0;

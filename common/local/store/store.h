@@ -38,7 +38,7 @@ void store_release(struct store *store); /* one has died */
 enum {
     STORE_MAX_WATCHES = 128,
     STORE_MAX_TRANSACTIONS = 10,
-    STORE_MAX_CHANGES = 1024,   /* in one transaction */
+    STORE_MAX_ACCESSES = 1024,  /* in one transaction */
     STORE_MAX_CLIENTS = 32,     /* through one door */
     STORE_MAX_NODES = 1 << 16,  /* of all together: no new ones beyond it */
     STORE_MAX_UNREAD = 4 << 20, /* bytes that a client does not read */
@@ -62,9 +62,12 @@ struct store_watch {
     unsigned skip; /* events leave out this much of a path: it is relative */
 };
 
-struct store_change {
-    struct store_change *next;
-    bool is_removal;
+/* What a transaction did to a node; a change was a look as well. */
+enum store_access_kind { STORE_LOOKED, STORE_CHANGED, STORE_REMOVED };
+
+struct store_access {
+    struct store_access *next;
+    enum store_access_kind kind;
     char path[];
 };
 
@@ -72,8 +75,9 @@ struct store_transaction {
     struct store_transaction *next;
     uint32_t id;
     struct tree_node *base, *root; /* as it began, as it sees itself */
-    struct store_change *changes, **last_change;
-    unsigned nr_changes;
+    struct store_access *accesses, **last_access; /* in order */
+    unsigned nr_accesses;
+    bool has_changes;
 };
 
 struct store_client {
@@ -127,8 +131,9 @@ int transaction_start(struct store_client *client, uint32_t *id);
 struct store_transaction *transaction_find(struct store_client *client,
                                            uint32_t id);
 void transaction_note(struct store_transaction *transaction, const char *path,
-                      bool is_removal);
-/* It would change a store that has changed since it began. */
+                      enum store_access_kind kind);
+/* It would change the store, and of what it went by something is not as it
+ * was when it began. */
 bool transaction_is_stale(const struct store_client *client,
                           const struct store_transaction *transaction);
 /* Ends it; it must not be stale. */

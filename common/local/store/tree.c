@@ -106,6 +106,22 @@ const struct tree_node *tree_find_nearest(const struct tree_node *root,
     return root;
 }
 
+static bool is_same_data(const void *one, size_t bytes, const void *other,
+                         size_t other_bytes)
+{
+    return bytes == other_bytes && (!bytes || memcmp(one, other, bytes) == 0);
+}
+
+bool tree_is_same(const struct tree_node *one, const struct tree_node *other)
+{
+    return one == other ||
+           (one->generation == other->generation &&
+            is_same_data(one->value, one->value_bytes, other->value,
+                         other->value_bytes) &&
+            is_same_data(one->perms, one->nr_perms * sizeof *one->perms,
+                         other->perms, other->nr_perms * sizeof *one->perms));
+}
+
 unsigned tree_access(const struct tree_node *node, uint32_t domid)
 {
     if (domid == 0 || node->perms[0].domid == domid)

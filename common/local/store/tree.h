@@ -44,6 +44,8 @@ const struct tree_node *tree_find(const struct tree_node *root,
 /* The node, or the last on the way to it that exists. */
 const struct tree_node *tree_find_nearest(const struct tree_node *root,
                                           const char *path);
+/* Two versions of a node differ at most in what is below their children. */
+bool tree_is_same(const struct tree_node *one, const struct tree_node *other);
 /* What domid may do: TREE_ bits. Domain 0 and the owner may do all. */
 unsigned tree_access(const struct tree_node *node, uint32_t domid);
 
