@@ -6,7 +6,6 @@
 #include "tests/conformance/conformance.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* What a front end is asked for: so many sectors, from there on in a page. On
  * a disk of larger sectors both are rounded. */
