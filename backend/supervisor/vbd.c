@@ -302,10 +302,11 @@ static enum xenbus_state read_front(struct vbd *vbd)
     if (!vbd->is_dead)
         error = store_read_in(vbd->supervisor->store, vbd->frontend, "state",
                               value, sizeof value, &length);
-    /* A store that cannot answer has not said that the front end is gone. */
+    /* A store that cannot answer has not said that the front end is gone; a
+     * value that is too long for a state is none. */
     if (!error)
         vbd->front = xenbus_parse_state(value, length);
-    else if (error == -ENOENT)
+    else if (error == -ENOENT || error == -E2BIG)
         vbd->front = XENBUS_UNKNOWN;
     else
         backend_retry(vbd);
