@@ -1,37 +1,38 @@
 /* SPDX-License-Identifier: MIT
  * The life after a restore: what of the operations in flight is done again.
  *
- * A request that was answered is not repeated, with one exception: an operation
- * goes on from the first sector that was not answered, and what was answered
- * behind it is done once more. A request that was not answered may have been
- * carried out all the same, and is. Why a repeated write does no harm:
+ * An operation goes on from the first of its sectors that was not answered.
+ * What was answered behind that is done once more, and what was not answered
+ * may have been carried out all the same. Why a repeated write does no harm:
  *
- *   Its operation is not done, so until then it may take effect at any time.
- *   Writes that were waited for before it was submitted are not undone: it came
- *   after them. Writes that were submitted after it was done do not exist. All
- *   others were in flight together with it and have no order, so that it may
- *   well be the last of them. (Who reads in between may see it, then another,
- *   then it again: vbdfront.h says so.)
+ *   Its operation is not done, so it may take effect at any time until it is.
+ *   Writes that were waited for before its submit are before it in any case,
+ *   and of those that will wait for it none exists. All others are in flight
+ *   together with it, or were, and have no order: it may well be the last of
+ *   them. (Who reads in between may see it, then another, then it again:
+ *   vbdfront.h says so. To rule that out, overlapping writes would have to
+ *   wait for each other in normal life.)
  *
- * Order: all are put again in the order of their submission, so that whatever
- * is before and behind a barrier stays there.
+ * Order: all wait again in the order of their submission, so that whatever was
+ * before or behind a barrier is so now.
  *
- * Durability: what is done was answered by the old back end, which flushed
- * before it let go of the disk, and nobody is told that it is durable but by a
- * FLUSH or a step of a plan that was answered, by either of the two:
+ * Durability is told only by a flush or a barrier that was answered, and both
+ * back ends have the same disk: a flush of the new one covers what was answered
+ * by the old one, which has flushed, too, before it let go.
  *
- *   FLUSH    asks the new back end, which flushes the same disk.
- *   FUA      goes on in its step: data first, if some is left, then the flush.
- *            When only the flush is left the data is on that same disk.
- *   BARRIER  begins again, with the first step of the plan that suits the new
- *            back end. That the first half of a barrier was answered by one
- *            back end and the second by another would not keep what lies
- *            between them in its place. Its data, too, may be written twice: a
- *            write before it is done by then, and one behind it has not begun.
- *            */
+ *   FLUSH    asks the new back end.
+ *   FUA      goes on in its step: the rest of the data, then the flush.
+ *   BARRIER  begins again, by the plan that suits the new back end. Where the
+ *            old one was in the middle says nothing: another plan has other
+ *            steps, and writes before it that were carried out but not answered
+ *            come once more, and must come before its data. To write that data
+ *            twice does no harm either: a back end answers a barrier after all
+ *            that is before it and begins nothing behind it until then (C6), so
+ *            that no write which overlaps the data can have been answered since
+ *            the barrier began. */
 #include "frontend/private.h"
 
-/* -EOPNOTSUPP and -EIO come from plan.c; here is the sentence. */
+/* plan.c says it to each operation. */
 static void say_what_is_less(struct vbdfront *front,
                              const struct vbdfront_info *before)
 {
