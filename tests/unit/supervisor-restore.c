@@ -2,7 +2,8 @@
  * Claim: a guest that is restored while its disk is busy goes on where it was:
  * each operation is done once, and what was written is on the target, whether
  * or not the old back end had the time to drain, and whatever the new one
- * offers. Source: docs/PROTOCOL.md, section 3. Mechanism: a real vbdd with
+ * offers. From one whose disk is taken away nothing is lost without a word.
+ * Source: docs/PROTOCOL.md, section 3. Mechanism: a real vbdd with
  * real workers on the stand-in, whose writes are slow; the driver core as guest
  * in this process. The target is read past everybody. */
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/host/log.h"
 #include "frontend/port-local/port-local.h"
 #include "frontend/port.h"
 #include "frontend/vbdfront.h"
@@ -143,6 +145,19 @@ static void start_guest(void)
     REQUIRE(vbdfront_connect(front, PATIENCE_US) == 0);
 }
 
+static void end_guest(void)
+{
+    struct vbdfront_stats stats;
+
+    CHECK_EQ(vbdfront_disconnect(front, PATIENCE_US), 0);
+    vbdfront_get_stats(front, &stats);
+    CHECK_EQ(stats.grants_held, 0);
+    CHECK_EQ(stats.pages_lost, 0);
+    vbdfront_close(front);
+    CHECK(detach(device.domid));
+    port_local_close(domain);
+}
+
 /* --- restores ------------------------------------------------------------ */
 
 static bool await_paused(void)
@@ -194,29 +209,72 @@ static void check_round(unsigned round)
 
 static void check_rounds(void)
 {
-    struct vbdfront_stats stats;
-
     start_guest();
     for (unsigned round = 0; round < ROUNDS; round++)
         check_round(round);
     CHECK(nr_at_once > ROUNDS);
     NOTE("%u operations were in flight at %u restores", nr_at_once,
          (unsigned)ROUNDS);
-    CHECK_EQ(vbdfront_disconnect(front, PATIENCE_US), 0);
-    vbdfront_get_stats(front, &stats);
-    CHECK_EQ(stats.grants_held, 0);
-    CHECK_EQ(stats.pages_lost, 0);
-    vbdfront_close(front);
-    CHECK(detach(device.domid));
-    port_local_close(domain);
+    end_guest();
+}
+
+/* --- a disk that is taken away ------------------------------------------- */
+
+static void await_broken(void)
+{
+    uint64_t start_us = port->now_us(port->context);
+
+    while (vbdfront_state(front) == VBDFRONT_CONNECTED &&
+           port->now_us(port->context) - start_us < PATIENCE_US) {
+        vbdfront_poll(front);
+        port->wait(port->context, 10000);
+    }
+    CHECK_EQ(vbdfront_state(front), VBDFRONT_BROKEN);
+    CHECK_EQ(vbdfront_in_flight(front), 0);
+}
+
+/* Whether its user closes it first or finds another in its place. */
+static void take_away(unsigned round)
+{
+    for (unsigned i = 0; i < OPERATIONS; i++)
+        submit(i, round);
+    for (unsigned i = 0; i < 3 * round; i++) {
+        vbdfront_poll(front);
+        port->wait(port->context, 3000);
+    }
+    nr_at_once += vbdfront_in_flight(front);
+    CHECK(detach(DOMID));
+    await_broken();
+    for (unsigned i = 0; i < OPERATIONS; i++) {
+        CHECK(results[i] == 0 || results[i] == -EIO);
+        CHECK(results[i] || !ios[i].data || is_on_target(&ios[i]));
+    }
+    if (round % 2)
+        vbdfront_disconnect(front, PATIENCE_US);
+    REQUIRE(attach(DOMID, round));
+    REQUIRE(vbdfront_connect(front, PATIENCE_US) == 0);
+}
+
+static void check_taken_away(void)
+{
+    nr_at_once = 0;
+    start_guest();
+    for (unsigned round = 0; round < 6; round++)
+        take_away(round);
+    CHECK(nr_at_once > 6);
+    NOTE("%u operations were in flight at 6 detaches", nr_at_once);
+    end_guest();
 }
 
 int main(void)
 {
+    log_init("supervisor-restore", LOG_LEVEL_ERROR);
     rig_worker = "vbdd-disk";
     rig_start("");
     TEST("a busy disk goes on after a restore, on another vbdd's terms",
          check_rounds);
+    TEST("a disk that is taken away in mid-I/O fails each operation once, and "
+         "can be had again", check_taken_away);
     rig_end();
     return tap_done();
 }
