@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 frontend_tests = %D%/frontend-connect %D%/frontend-core %D%/frontend-order \
 	%D%/frontend-lies %D%/frontend-rings %D%/frontend-indirect \
-	%D%/frontend-discard %D%/frontend-bounce %D%/frontend-unplug
+	%D%/frontend-discard %D%/frontend-bounce %D%/frontend-unplug \
+	%D%/frontend-resume %D%/frontend-resume-model
 check_PROGRAMS += $(frontend_tests)
 TESTS += $(frontend_tests)
 
@@ -33,6 +34,12 @@ frontend_libs = %D%/libfrontend-fake.a libvbdfront.a libblkif.a
 %C%_frontend_bounce_SOURCES = %D%/frontend-bounce.c \
 	%D%/frontend-disk.h %D%/tap.h
 %C%_frontend_bounce_LDADD = $(frontend_libs)
+%C%_frontend_resume_SOURCES = %D%/frontend-resume.c \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_frontend_resume_LDADD = $(frontend_libs)
+%C%_frontend_resume_model_SOURCES = %D%/frontend-resume-model.c \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_frontend_resume_model_LDADD = $(frontend_libs)
 %C%_frontend_unplug_SOURCES = %D%/frontend-unplug.c %D%/tap.h
 %C%_frontend_unplug_LDADD = libvbdfront.a
 
