@@ -5,6 +5,7 @@
  *
  *   ok           serves
  *   fail         FAILED, with a sentence
+ *   deaf-fail    FAILED once TARGET.go exists; what it was asked is not read
  *   die          killed by a signal before it says anything
  *   wait-ready   READY once TARGET.go exists
  *   refuse       every CONNECT is answered with an error
@@ -18,6 +19,8 @@
  *   wait-detach  DETACH is answered once TARGET.go exists
  *   dirty        DETACH is answered with an error
  *   fail-stop    FAIL_STOP follows READY, unless it was started so
+ *   deaf-stop    FAIL_STOP once TARGET.go exists, and the end; what it was
+ *                asked is not read
  *   garbage      an unknown message follows READY
  *   short        a message of the wrong size follows READY
  *   twice        READY follows READY
@@ -31,7 +34,8 @@
  *   mute         answers nothing but DETACH
  *   shrinker     RESIZE is answered with a smaller size, as if that were well
  *
- * RESIZE finds the number of bytes that TARGET.size holds, or the old ones. */
+ * It has 64 MiB, or the number of bytes that TARGET.size holds, at which RESIZE
+ * looks again. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -64,6 +68,21 @@ static bool is_mode(const char *mode)
 
     return strncmp(worker.engine, mode, length) == 0 &&
            (worker.engine[length] == '\0' || worker.engine[length] == ':');
+}
+
+static uint64_t look_at_size(void)
+{
+    uint64_t bytes = worker.size_bytes;
+    char path[512];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s.size", worker.target);
+    file = fopen(path, "r");
+    if (file && fscanf(file, "%" SCNu64, &bytes) != 1)
+        bytes = worker.size_bytes;
+    if (file)
+        fclose(file);
+    return bytes;
 }
 
 static bool may_go(void)
@@ -129,6 +148,18 @@ static void say_ready(void)
     say(&message, MESSAGE_READY, "");
 }
 
+/* Whoever asks in the meantime is not heard. */
+static void end_deaf(uint32_t type, const char *text)
+{
+    struct message message = { .error = -EBUSY };
+
+    await_go();
+    say(&message, type, text);
+    close(worker.socket);
+    note("DEAF\n");
+    exit(1);
+}
+
 static void misbehave(void)
 {
     struct message message = { .tag = 4711 };
@@ -143,6 +174,8 @@ static void misbehave(void)
         say(&message, MESSAGE_REPLY, "");
     if (is_mode("fail-stop") && !worker.is_fail_stopped)
         say(&message, MESSAGE_FAIL_STOP, "flush failed: No space left");
+    if (is_mode("deaf-stop"))
+        end_deaf(MESSAGE_FAIL_STOP, "flush failed: No space left");
 }
 
 static void take_connect(struct message *message)
@@ -189,24 +222,9 @@ static void take_pause(struct message *message)
     say(message, MESSAGE_REPLY, message->error ? "the flush failed" : "");
 }
 
-static uint64_t look_at_size(void)
-{
-    uint64_t bytes = worker.size_bytes;
-    char path[512];
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s.size", worker.target);
-    file = fopen(path, "r");
-    if (file && fscanf(file, "%" SCNu64, &bytes) != 1)
-        bytes = worker.size_bytes;
-    if (file)
-        fclose(file);
-    return is_mode("shrinker") ? bytes / 2 : bytes;
-}
-
 static void take_resize(struct message *message)
 {
-    uint64_t bytes = look_at_size();
+    uint64_t bytes = look_at_size() / (is_mode("shrinker") ? 2 : 1);
 
     note("RESIZE\n");
     if (bytes < worker.size_bytes && !is_mode("shrinker")) {
@@ -326,6 +344,7 @@ int main(int argc, char **argv)
 
     parse(argc, argv);
     worker.size_bytes = 64 << 20;
+    worker.size_bytes = look_at_size();
     snprintf(path, sizeof path, "%s.log", worker.target);
     worker.log = fopen(path, "a");
     worker.socket = accept4(worker.listener, NULL, NULL, SOCK_CLOEXEC);
@@ -337,6 +356,8 @@ int main(int argc, char **argv)
     note("\n");
     if (is_mode("die"))
         kill(getpid(), SIGKILL);
+    if (is_mode("deaf-fail"))
+        end_deaf(MESSAGE_FAILED, "the target is held by process 1");
     if (is_mode("fail")) {
         say(&message, MESSAGE_FAILED, "the target is held by process 1");
         return 1;
