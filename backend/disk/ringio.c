@@ -123,6 +123,8 @@ static int take_buffer(struct worker *worker, struct ring_request *r)
 {
     if (r->io.nr_segments == 0)
         return 0;
+    if (coherency_is_fail_stopped(worker->disk))
+        return -EIO;
     r->data = pool_alloc(&worker->pool, range_bytes(r));
     if (!r->data)
         return -ENOMEM;
@@ -198,7 +200,8 @@ static void prepare(struct ring_request *r)
 }
 
 /* How many requests of the vbd may be taken without going over the budget,
- * whatever they ask for. */
+ * whatever they ask for. In fail-stop they get no buffer, and those that are
+ * held have theirs for ever: others must have their ERROR all the same (C8). */
 static unsigned affordable(const struct vbd *vbd)
 {
     const struct worker *worker = vbd->worker;
@@ -207,6 +210,8 @@ static unsigned affordable(const struct vbd *vbd)
 
     if (most < BLKIF_WIRE_SEGMENTS)
         most = BLKIF_WIRE_SEGMENTS;
+    if (coherency_is_fail_stopped(worker->disk))
+        return TAKE_BATCH;
     if (worker->budget_used >= worker->options->budget_bytes)
         return 0;
     left /= most * BLKIF_PAGE_BYTES;
