@@ -57,7 +57,7 @@
 static struct {
     int listener, socket;
     const char *target, *engine;
-    bool is_read_only, is_fail_stopped;
+    bool is_read_only, is_fail_stopped, is_paused;
     uint64_t size_bytes, bytes_read; /* read: more each time it is asked */
     FILE *log;
 } worker;
@@ -219,6 +219,7 @@ static void take_pause(struct message *message)
         say(&broken, MESSAGE_BROKEN, "req_prod ran 1000 ahead of the ring");
     if (is_mode("dirty-pause"))
         message->error = -EIO;
+    worker.is_paused = true;
     say(message, MESSAGE_REPLY, message->error ? "the flush failed" : "");
 }
 
@@ -243,7 +244,8 @@ static void fill_vbd_stats(struct message_vbd_stats *stats)
     *stats = (struct message_vbd_stats){
         .abi = BLKIF_ABI_X86_64, .grants = MESSAGE_GRANTS_PERSISTENT,
         .sector_bytes = 512, .max_indirect_segments = 64, .nr_queues = 2,
-        .has_discard = 1, .is_write_through = 1, .persistent_grants = 100,
+        .has_discard = 1, .is_write_through = 1,
+        .is_paused = worker.is_paused, .persistent_grants = 100,
         .max_persistent_grants = 1024, .persistent_hits = 900,
         .persistent_misses = 110, .persistent_evictions = 10,
         .queues = {
@@ -289,6 +291,7 @@ static void take_request(struct message *message)
         return;
     case MESSAGE_RESUME:
         note("RESUME\n");
+        worker.is_paused = false;
         break;
     case MESSAGE_DETACH:
         note("DETACH\n");
