@@ -422,6 +422,37 @@ static void check_mute(void)
     CHECK(rig_detach(&well));
 }
 
+/* What is asked of a worker that hangs is not kept without a bound: it would all
+ * be answered one day, and is not. */
+static void check_many_questions(void)
+{
+    enum { VBDS = 24, ROUNDS = 60 };
+    static struct rig_device devices[VBDS];
+    int fds[ROUNDS];
+    unsigned asked;
+
+    for (unsigned i = 0; i < VBDS; i++) {
+        char vdev[] = "xvda";
+
+        vdev[3] += (char)i;
+        devices[i] = rig_device(5, vdev, "many");
+        CHECK(rig_ok(rig_attach(&devices[i], "w", "hung-stats")));
+        rig_publish(&devices[i], "3");
+        CHECK(rig_back_is(&devices[i], "4"));
+    }
+    for (unsigned i = 0; i < ROUNDS; i++)
+        fds[i] = rig_send("{\"command\":\"stats\"}\n");
+    for (unsigned i = 0; i < ROUNDS; i++)
+        json_decref(rig_receive(fds[i]));
+    rig_touch(devices[0].go);
+    CHECK(rig_ok(rig_ask("{\"command\":\"stats\"}")));
+    for (unsigned i = 0; i < VBDS; i++)
+        CHECK(rig_detach(&devices[i]));
+    asked = rig_count_text(devices[0].log, "STATS");
+    CHECK(asked >= 1000);
+    CHECK(asked <= 1024 + 1 + VBDS);
+}
+
 /* Has a question on its way to the device's worker, and lets that end while
  * vbdd does not look. */
 static void ask_and_let_end(const struct rig_device *device)
@@ -649,6 +680,7 @@ int main(void)
          check_removal_while_connecting);
     TEST("a worker that breaks the rules is killed", check_liars);
     TEST("a mute worker does not keep the others' stats away", check_mute);
+    TEST("a worker that hangs is not asked for ever", check_many_questions);
     TEST("what a worker says last is heard, whatever it has left unread",
          check_last_words);
     TEST("fail-stop outlives vbdd and ends with a re-attach",

@@ -21,6 +21,7 @@
  *   fail-stop    FAIL_STOP follows READY, unless it was started so
  *   deaf-stop    FAIL_STOP once TARGET.go exists, and the end; what it was
  *                asked is not read
+ *   hung-stats   answers no STATS before TARGET.go exists
  *   garbage      an unknown message follows READY
  *   short        a message of the wrong size follows READY
  *   twice        READY follows READY
@@ -259,11 +260,16 @@ static void fill_vbd_stats(struct message_vbd_stats *stats)
 
 static void take_request(struct message *message)
 {
+    if (is_mode("hung-stats") && (message->type == MESSAGE_STATS ||
+                                  message->type == MESSAGE_VBD_STATS))
+        note("STATS\n");
     switch (message->type) {
     case MESSAGE_CONNECT:
         take_connect(message);
         return;
     case MESSAGE_STATS:
+        if (is_mode("hung-stats"))
+            await_go();
         memset(&message->stats, 0, sizeof message->stats);
         message->stats.requests[0] = 1000;
         message->stats.bytes_read = worker.bytes_read += 100000000;
