@@ -51,6 +51,7 @@ struct vbdfront_habits {
     bool syncs_twice;        /* a flush is a BARRIER, then a FLUSH, where both
                                 are offered */
     bool says_persistent;    /* writes feature-persistent also when it is 0 */
+    bool says_queues;        /* multi-queue-num-queues also when it is 1 */
     bool says_pages;         /* writes num-ring-pages, which is deprecated */
     uint64_t sync_sector;    /* the sector number of an empty request */
     const uint8_t *keys;     /* enum vbdfront_key, END last */

@@ -124,7 +124,7 @@ static int write_key(struct vbdfront *front, enum vbdfront_key key)
     switch (key) {
     case VBDFRONT_KEY_NUM_QUEUES:
         return write_choice(front, "multi-queue-num-queues", info->nr_queues,
-                            info->nr_queues > 1);
+                            info->nr_queues > 1 || habits->says_queues);
     case VBDFRONT_KEY_PERSISTENT:
         return write_choice(front, "feature-persistent",
                             front->config.use_persistent,

@@ -123,9 +123,12 @@ small='ring-ref event-channel'
         protocol feature-persistent $up $closed
     a linux-2006 no 0 1 6 $small $up $closed
     a kdump yes 1 0 6 $small protocol feature-persistent $up $closed
-    a windows yes 1 0 6 state state state event-channel ring-page-order \
-        ring-ref0 ring-ref1 protocol feature-persistent target-id \
-        feature-surprise-remove feature-online-resize $up $closed
+    a windows yes 1 0 6 state state state queue-0/event-channel \
+        queue-1/event-channel queue-0/ring-ref0 queue-0/ring-ref1 \
+        queue-1/ring-ref0 queue-1/ring-ref1 multi-queue-num-queues \
+        ring-page-order protocol feature-persistent target-id \
+        feature-surprise-remove feature-online-resize \
+        feature-large-sector-size $up $closed
     a freebsd no 1 0 6 ring-ref0 ring-ref1 num-ring-pages ring-page-order \
         event-channel protocol $up $closed
     a netbsd no 1 0 6 $small protocol $up $closed

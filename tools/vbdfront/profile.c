@@ -36,18 +36,18 @@ static const struct vbdfront_habits old_habits = {
 /* --- Windows ------------------------------------------------------------- */
 
 static const uint8_t windows_keys[] = {
-    VBDFRONT_KEY_NUM_QUEUES, VBDFRONT_KEY_EVENT_CHANNELS,
-    VBDFRONT_KEY_RING_PAGE_ORDER, VBDFRONT_KEY_NUM_RING_PAGES,
-    VBDFRONT_KEY_RING_REFS, VBDFRONT_KEY_PROTOCOL, VBDFRONT_KEY_PERSISTENT,
-    VBDFRONT_KEY_OTHERS, VBDFRONT_KEY_END,
+    VBDFRONT_KEY_EVENT_CHANNELS, VBDFRONT_KEY_RING_REFS,
+    VBDFRONT_KEY_NUM_QUEUES, VBDFRONT_KEY_RING_PAGE_ORDER,
+    VBDFRONT_KEY_NUM_RING_PAGES, VBDFRONT_KEY_PROTOCOL,
+    VBDFRONT_KEY_PERSISTENT, VBDFRONT_KEY_OTHERS, VBDFRONT_KEY_END,
 };
 static const char *const windows_others[] = {
     "target-id", "0", "feature-surprise-remove", "1",
-    "feature-online-resize", "1", NULL,
+    "feature-online-resize", "1", "feature-large-sector-size", "1", NULL,
 };
 static const struct vbdfront_habits windows_habits = {
     .start = VBDFRONT_START_CLOSED, .says_persistent = true,
-    .sync_sector = any_sector, .keys = windows_keys,
+    .says_queues = true, .sync_sector = any_sector, .keys = windows_keys,
     .others = windows_others,
 };
 
@@ -107,7 +107,7 @@ const struct profile profiles[] = {
       .follows_a_crash = true },
     { .name = "windows",
       .summary = "closes first; event-channel first; a sector in a flush",
-      .config = { .max_queues = 1, .max_ring_page_order = 4,
+      .config = { .max_queues = 4, .max_ring_page_order = 4,
                   .max_indirect_segments = 256, .use_persistent = true,
                   .use_discard = true, .abi = VBDFRONT_ABI_X86_64,
                   .habits = &windows_habits } },
