@@ -82,21 +82,23 @@ static int xen_event_take(struct platform *platform, uint32_t *ports,
 
     /* One port a wake-up is the rule (one vbd); the descriptor stays readable
      * when there are more, so it is not read until it would block. */
-    while (taken < max) {
+    while (taken < max && (taken == 0 || platform->held.ports > 1)) {
         int port = xenevtchn_pending(xen->events);
 
         platform->held.system_calls++;
-        if (port < 0) {
-            if (taken || errno == EAGAIN || errno == EINTR)
-                break;
-            return last_error();
-        }
-        ports[taken++] = (uint32_t)port;
-        platform->held.system_calls++;
-        if (xenevtchn_unmask(xen->events, (evtchn_port_t)port) < 0)
-            return last_error();
-        if (platform->held.ports == 1)
+        if (port >= 0)
+            ports[taken++] = (uint32_t)port;
+        else if (taken || errno == EAGAIN || errno == EINTR)
             break;
+        else
+            return last_error();
+    }
+    /* Only now: one that is unmasked while the others are read can fire again,
+     * and would come up as often as there is room (XSA-332). */
+    for (unsigned i = 0; i < taken; i++) {
+        platform->held.system_calls++;
+        if (xenevtchn_unmask(xen->events, (evtchn_port_t)ports[i]) < 0)
+            return last_error();
     }
     return (int)taken;
 }

@@ -91,7 +91,7 @@ int features_recall(struct vbd *vbd)
  * will say so; nobody is kept waiting for it. */
 static struct vbd_options read_options(const struct vbd *vbd)
 {
-    char params[TARGET_PARAMS_BYTES], reason[CONFIG_REASON_BYTES];
+    char params[TARGET_PARAMS_BYTES], reason[16]; /* nobody reads it */
     const struct config *config = &vbd->supervisor->config;
     struct target target;
 

@@ -179,7 +179,7 @@ expect 'a time that is none' 2 'expected 0.1 to 86400 seconds' \
     ctl --watch=0 list
 expect 'a refusal ends it' 1 'there is no disk 9' ctl --watch=0.1 stats 9
 
-"$bin/vbdctl" --socket "$dir/state/control" --watch=0.1 list \
+timeout 60 "$bin/vbdctl" --socket "$dir/state/control" --watch=0.1 list \
     >"$dir/watched" 2>&1 &
 watcher=$!
 await_lines "$dir/watched" 3 '^no disks$'
@@ -231,7 +231,7 @@ expect 'a failed add says why' 0 '^the target is held by process 1$' \
 xenstore-rm $back
 expect 'add of what is not there' 1 'is not a back-end node' script add
 
-"$bin/vbdctl" --socket "$dir/state/control" --watch=0.1 stats \
+timeout 60 "$bin/vbdctl" --socket "$dir/state/control" --watch=0.1 stats \
     >"$dir/watched" 2>&1 &
 watcher=$!
 expect 'one more disk' 0 '^$' ctl attach --domid 5 --vdev xvda \

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # Claim: on a real Xen, a PVH Linux guest with an ordinary xl disk line
 # (backendtype=phy, script=block-vbdd) makes, mounts and checks a file system
-# on a disk of ours; Linux's blkfront sees flush; e2fsck in dom0 is clean; and
-# nothing is left when the guest is gone.
+# on a disk of ours; Linux's blkfront sees flush; `xl save -c` while it writes
+# finds its writes on the disk, and the guest goes on; e2fsck in dom0 is clean;
+# and nothing is left when the guest is gone.
 # Source: ARCHITECTURE.md, blkif.h feature-flush-cache.
 # Mechanism: tests/lab boots Xen 4.17 under emulation; dom0 runs this build.
 lab=$top_srcdir/tests/lab
@@ -38,6 +39,11 @@ says "xl create succeeds with an ordinary disk line" "LAB: created"
 says "Linux's blkfront sees flush" \
      "JOB: blkfront: xvda: (flush diskcache|barrier or flush): enabled"
 says "the guest's data reads back after a remount" "JOB: data reads back"
+says "the guest is saved by xl save -c" "LAB: saved, and it runs on"
+says "its disk was paused, and everything flushed" \
+     "VBDDLOG: vbdd: [0-9]+/xvda: paused, with its writes on the disk"
+says "and resumed" "VBDDLOG: vbdd: [0-9]+/xvda: resumed"
+says "it writes through that" "JOB: has written through the checkpoint"
 says "the guest's job succeeds" "GUEST: exit 0"
 says "e2fsck in dom0 finds the file system clean" "LAB: e2fsck clean"
 says "the disk is detached when the guest is gone" \

@@ -15,12 +15,20 @@ memory = 256
 vcpus = 1
 disk = ["vdev=xvda,format=raw,access=rw,backendtype=phy,script=block-vbdd,target=/dev/vda"]
 EOF
+console=/var/log/xen/console/guest-guest.log
 xl create /tmp/guest.cfg && echo "LAB: created"
+# a checkpoint while the guest writes: suspended, saved, and running again
+for i in $(seq 600); do
+  grep -q 'JOB: writing' $console 2>/dev/null && break
+  sleep 0.1
+done
+xl save -c guest /tmp/guest.save && echo "LAB: saved, and it runs on"
+rm -f /tmp/guest.save
 for i in $(seq 100); do
-  grep -q 'GUEST: exit' /var/log/xen/console/guest-guest.log 2>/dev/null && break
+  grep -q 'GUEST: exit' $console 2>/dev/null && break
   sleep 1
 done
-sed 's/^/GUESTLOG: /' /var/log/xen/console/guest-guest.log
+sed 's/^/GUESTLOG: /' $console
 vbdctl list
 vbdctl stats
 xenstore-ls /local/domain/0/backend/vbd | sed 's/^/STORE: /'

@@ -16,5 +16,14 @@ echo 3 > /proc/sys/vm/drop_caches
 mount -t ext4 /dev/xvda /mnt
 [ "$(sha256sum /mnt/data | cut -d' ' -f1)" = "$sum" ] && say "data reads back"
 cmp /mnt/busybox /bin/busybox && say "busybox reads back"
+say "writing"
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+  cp /mnt/data /mnt/data-$i
+  sync
+  cmp /mnt/data /mnt/data-$i
+  rm /mnt/data-$i
+  sleep 1
+done
+say "has written through the checkpoint"
 umount /mnt
 say "done"

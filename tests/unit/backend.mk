@@ -46,6 +46,8 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_whole_LDADD = libportlocal.a libvbdfront.a \
 	$(supervisor_rig_libs)
 %C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
+# messages are passed by value here; this runs on an ordinary stack
+%C%_supervisor_fake_worker_CFLAGS = $(AM_CFLAGS) -Wframe-larger-than=65536
 %C%_supervisor_fake_worker_LDADD = libhost.a
 
 %C%_supervisor_config_SOURCES = %D%/supervisor-config.c %D%/tap.h

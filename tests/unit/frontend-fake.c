@@ -326,7 +326,7 @@ static enum blkif_abi front_abi(struct fake *fake)
 static void *ring_pages(struct fake *fake, unsigned queue, unsigned nr_pages)
 {
     char *first = NULL;
-    char leaf[48], prefix[16] = "", page_name[16] = "";
+    char leaf[64], prefix[32] = "", page_name[16] = "";
 
     for (unsigned i = 0; i < nr_pages; i++) {
         struct fake_grant *grant;

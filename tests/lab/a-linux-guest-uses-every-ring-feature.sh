@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Claim: Linux's own blkfront, in one booted guest, takes from us what it is
+# configured for: 2 queues, rings of 16 pages, 256 indirect segments,
+# persistent grants, 4096-byte sectors; its data is right in each combination,
+# on the target too; and its fstrim gives the target's space back.
+# Source: blkif.h; Linux's xen-blkfront, which nobody here wrote.
+# Mechanism: disks come and go by xl block-attach and block-detach, each with
+# options of its own; the guest says what its driver says of them. It needs
+# much memory: with persistent grants Linux sets aside 257 pages for each of
+# 512 slots of each queue.
+lab=$top_srcdir/tests/lab
+missing=$("$lab/lab" missing | xargs)
+if [ -n "$missing" ]; then
+    echo "1..0 # SKIP needs the packages $missing"
+    exit 0
+fi
+disk=$(mktemp "${VBDD_TEST_DIR:-/var/tmp}/vbdd-lab.XXXXXX")
+log=$(mktemp)
+tree=$(mktemp -d)
+trap 'rm -rf "$disk" "$log" "$tree"' EXIT
+truncate -s 512M "$disk"
+mkfs.ext4 -q -F -E nodiscard "$disk"
+make -C "$top_builddir" install prefix=/usr/local sysconfdir=/etc \
+    DESTDIR="$tree" >"$log" 2>&1 || { sed 's/^/# /' "$log"; exit 99; }
+"$lab/lab" run --timeout 600 --disk "$disk" --tree "$tree" \
+    --guest-copy "$lab/guest-rings.sh:/job" \
+    "$lab/dom0-rings.sh" 2>&1 | tr -d '\r' | tee "$log" | sed 's/^/# /'
+
+n=0 failed=0
+says() { # SENTENCE PATTERN
+    n=$((n + 1))
+    if grep -q -E -e "$2" "$log"; then
+        echo "ok $n - $1"
+    else
+        failed=1
+        echo "not ok $n - $1"
+    fi
+}
+takes() { # DEVICE WHAT QUEUES PAGES-ORDER PERSISTENT INDIRECT SECTOR
+    says "$1 ($2): its dmesg line says so" \
+         "JOB: blkfront: $1: .*persistent grants: $5; indirect descriptors: $6"
+    says "$1: $3 queues" "JOB: $1: $3 queues"
+    says "$1: a ring of order $4" "LAB: $1: ring order $4"
+    says "$1: sectors of $7 bytes" "JOB: $1: sectors $7"
+    says "$1: its data reads back in the guest" "JOB: $1: data reads back"
+    says "$1: and is on the target" "LAB: $1: target is as the guest left it"
+    says "$1: fstrim gives the target's space back" "LAB: $1: fstrim"
+}
+takes xvda "one page, direct segments" 1 0 disabled disabled 512
+takes xvdb "everything, copied" 2 4 disabled enabled 512
+takes xvdc "everything, persistent" 2 4 enabled enabled 512
+takes xvdd "everything, mapped" 2 4 disabled enabled 512
+takes xvde "native 4K" 2 4 disabled enabled 4096
+says "requests of 256 segments are made" "JOB: xvdb: segments 256"
+says "the guest's job succeeds" "GUEST: exit 0"
+says "vbdd ends cleanly" "LAB: vbdd ended with 0"
+echo "1..$n"
+exit $failed
