@@ -30,6 +30,8 @@ static const uint8_t plan_write_durable[] = { STEP_WRITE, STEP_SYNC,
 static const uint8_t plan_discard[] = { STEP_DISCARD, STEP_END };
 static const uint8_t plan_sync[] = { STEP_SYNC, STEP_END };
 static const uint8_t plan_barrier[] = { STEP_BARRIER, STEP_END };
+static const uint8_t plan_sync_twice[] = { STEP_BARRIER, STEP_SYNC,
+                                           STEP_END };
 static const uint8_t plan_exclusive_write[] = { STEP_SYNC, STEP_WRITE,
                                                 STEP_SYNC, STEP_END };
 
@@ -225,7 +227,8 @@ static bool put_request(struct vbdfront *front, struct vbdfront_io *io)
     if (!queue)
         return false;
     shadow = queue->free_shadows;
-    shadow->sector = shadow->nr_sectors = 0;
+    shadow->sector = front->habits->sync_sector;
+    shadow->nr_sectors = 0;
     if (has_range && !add_range(queue, shadow, io))
         return false;
     now->is_put = !has_range || now->sectors_put == io->nr_sectors;
@@ -341,7 +344,9 @@ static const uint8_t *choose_plan(const struct vbdfront *front,
     case VBDFRONT_WRITE:
         return io->flags & VBDFRONT_FUA ? plan_write_durable : plan_write;
     case VBDFRONT_FLUSH:
-        return plan_sync;
+        return front->habits->syncs_twice && front->info.has_flush &&
+                       front->info.has_barrier
+                   ? plan_sync_twice : plan_sync;
     case VBDFRONT_DISCARD:
         return plan_discard;
     case VBDFRONT_BARRIER:

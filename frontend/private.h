@@ -4,6 +4,7 @@
  *   front.c      the life cycle: open, connect, poll, disconnect, close
  *   resume.c     the life after a restore
  *   negotiate.c  XenStore: the two ends' states, what both ends agree on
+ *   publish.c    XenStore: the queues' nodes, in the order of habit
  *   disk.c       XenStore: what disk it is
  *   store.c      nodes, read and written
  *   plan.c       operations, and what they are on the rings
@@ -20,6 +21,7 @@
 #include "common/blkif/limits.h"
 #include "common/blkif/ring.h"
 #include "common/blkif/xenbus.h"
+#include "frontend/habits.h"
 #include "frontend/port.h"
 #include "frontend/vbdfront.h"
 
@@ -76,6 +78,7 @@ struct front_queue {
 struct vbdfront {
     const struct vbdfront_port *port;
     struct vbdfront_config config;
+    const struct vbdfront_habits *habits; /* never NULL */
     enum vbdfront_state state;
     struct vbdfront_info info;
     struct vbdfront_stats stats;
@@ -169,6 +172,11 @@ int front_start_anew(struct vbdfront *front, uint64_t timeout_us);
 /* Reads how many queues of what size the back end takes: info's nr_queues and
  * ring_pages. */
 int front_agree_on_queues(struct vbdfront *front);
+
+/* --- publish.c ----------------------------------------------------------- */
+
+/* This driver's. */
+extern const struct vbdfront_habits front_own_habits;
 /* Writes the queues' nodes. */
 int front_publish_queues(struct vbdfront *front);
 int front_set_state(struct vbdfront *front, enum xenbus_state state);

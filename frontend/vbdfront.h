@@ -34,7 +34,8 @@ extern "C" {
 #endif
 
 struct vbdfront;
-struct vbdfront_port; /* port.h */
+struct vbdfront_habits; /* habits.h */
+struct vbdfront_port;   /* port.h */
 
 enum vbdfront_state {
     VBDFRONT_CLOSED,
@@ -77,6 +78,9 @@ struct vbdfront_config {
                                        is 0, means the same (false) */
     bool use_discard;               /* (true) */
     enum vbdfront_abi abi;          /* (native) */
+    /* To behave as another system's driver, borrowed until close; NULL: as
+     * this one (NULL) */
+    const struct vbdfront_habits *habits;
 };
 /* Fills in the defaults, which are in brackets above. */
 void vbdfront_get_defaults(struct vbdfront_config *config);

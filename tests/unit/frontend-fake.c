@@ -382,10 +382,12 @@ void fake_follow_states(struct fake *fake)
         (ours == XENBUS_INITIALISING || ours == XENBUS_CLOSED ||
          ours == XENBUS_UNKNOWN)) {
         fake_set_backend_state(fake, XENBUS_INIT_WAIT);
-    } else if (ours == XENBUS_INIT_WAIT && front == XENBUS_INITIALISED) {
+    } else if ((ours == XENBUS_INITIALISING || ours == XENBUS_INIT_WAIT) &&
+               (front == XENBUS_INITIALISED || front == XENBUS_CONNECTED)) {
         fake_attach_ring(fake);
         fake_set_backend_state(fake, XENBUS_CONNECTED);
-    } else if (front == XENBUS_CLOSING && ours == XENBUS_CONNECTED) {
+    } else if (front == XENBUS_CLOSING &&
+               (ours == XENBUS_INIT_WAIT || ours == XENBUS_CONNECTED)) {
         fake_set_backend_state(fake, XENBUS_CLOSING);
     } else if (front == XENBUS_CLOSED && ours != XENBUS_CLOSED) {
         fake->has_ring = false;
