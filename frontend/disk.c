@@ -115,6 +115,7 @@ static int read_features(struct vbdfront *front)
     int error = front_read_feature(front, "feature-flush-cache",
                                    &info->has_flush);
 
+    info->has_flush = info->has_flush && !front->habits->ignores_flush;
     if (!error)
         error = read_max_segments(front);
     if (!error)
@@ -124,6 +125,7 @@ static int read_features(struct vbdfront *front)
     if (!error)
         error = front_read_feature(front, "feature-barrier",
                                    &info->has_barrier);
+    info->has_barrier = info->has_barrier && !front->habits->ignores_barrier;
     if (!error)
         error = read_discard(front);
     return error;

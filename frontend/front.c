@@ -5,6 +5,7 @@
  *   CONNECTED -> BROKEN     a response that cannot be; the back end closes
  *   CONNECTED -> CLOSED     vbdfront_disconnect()
  *   BROKEN    -> CLOSED     the same, also as the first step of a reconnect
+ *   CONNECTED -> CONNECTED  vbdfront_resume(): another connection (resume.c)
  *
  * What is built for a connection goes in one order and back in one order:
  * watch, queues (rings, their grants, event channels). */
@@ -99,6 +100,8 @@ int vbdfront_open(const struct vbdfront_port *port, const char *node,
         front->config = *config;
     else
         vbdfront_get_defaults(&front->config);
+    front->habits = front->config.habits ? front->config.habits
+                                         : &front_own_habits;
     if (!front_text_format(front->node, sizeof front->node, "%s", node)) {
         vbdfront_close(front);
         return -XEN_ENAMETOOLONG;
@@ -128,10 +131,13 @@ static int close_down(struct vbdfront *front, uint64_t timeout_us)
 
     if (front->nr_queues > 0) {
         front_set_state(front, XENBUS_CLOSING);
-        front_wait_backend(front, FRONT_IS_GONE | FRONT_IS(CLOSING), 0,
-                           timeout_us);
+        if (!front->habits->closes_at_once)
+            front_wait_backend(front, FRONT_IS_GONE | FRONT_IS(CLOSING), 0,
+                               timeout_us);
         front_set_state(front, XENBUS_CLOSED);
         error = front_wait_backend(front, FRONT_IS_GONE, 0, timeout_us);
+        if (!error && front->habits->ends_initialising)
+            error = front_set_state(front, XENBUS_INITIALISING);
         front_queues_fail(front);
         front_queues_close(front, timeout_us);
     }
@@ -152,17 +158,19 @@ int vbdfront_disconnect(struct vbdfront *front, uint64_t timeout_us)
 /* --- the way up ---------------------------------------------------------- */
 
 /* Linux's rule: queues are offered to a back end that is in InitWait. One
- * that has skipped it (blkif.h allows that) is as good. */
+ * that has skipped it (blkif.h allows that) is as good. Who skips it himself
+ * comes to one that is still Initialising; one that is Closed would not take
+ * him. */
 static int offer_queues(struct vbdfront *front, uint64_t timeout_us)
 {
+    unsigned ready = FRONT_IS(INIT_WAIT) | FRONT_IS(INITIALISED) |
+                     FRONT_IS(CONNECTED);
     int error = front_start_anew(front, timeout_us);
 
+    if (front->habits->skips_init_wait)
+        ready |= FRONT_IS(INITIALISING);
     if (!error)
-        error = front_wait_backend(front,
-                                   FRONT_IS(INIT_WAIT) |
-                                       FRONT_IS(INITIALISED) |
-                                       FRONT_IS(CONNECTED),
-                                   0, timeout_us);
+        error = front_wait_backend(front, ready, 0, timeout_us);
     if (!error)
         error = front_agree_on_queues(front);
     if (!error)
@@ -170,7 +178,9 @@ static int offer_queues(struct vbdfront *front, uint64_t timeout_us)
     if (!error)
         error = front_publish_queues(front);
     if (!error)
-        error = front_set_state(front, XENBUS_INITIALISED);
+        error = front_set_state(front, front->habits->skips_initialised
+                                           ? XENBUS_CONNECTED
+                                           : XENBUS_INITIALISED);
     return error;
 }
 
@@ -182,20 +192,15 @@ static int accept_disk(struct vbdfront *front, uint64_t timeout_us)
 
     if (!error)
         error = front_read_disk(front);
-    if (!error)
+    if (!error && !front->habits->skips_initialised)
         error = front_set_state(front, XENBUS_CONNECTED);
     return error;
 }
 
-int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us)
+int front_establish(struct vbdfront *front, uint64_t timeout_us)
 {
     int error;
 
-    if (front->state == VBDFRONT_CONNECTED)
-        return front_fail(front, -XEN_EISCONN, "%s is connected already",
-                          front->node);
-    if (front->state == VBDFRONT_BROKEN)
-        vbdfront_disconnect(front, timeout_us);
     front->info = (struct vbdfront_info){ 0 };
     error = front_find_backend(front);
     if (!error)
@@ -215,6 +220,16 @@ int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us)
     return 0;
 }
 
+int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us)
+{
+    if (front->state == VBDFRONT_CONNECTED)
+        return front_fail(front, -XEN_EISCONN, "%s is connected already",
+                          front->node);
+    if (front->state == VBDFRONT_BROKEN)
+        vbdfront_disconnect(front, timeout_us);
+    return front_establish(front, timeout_us);
+}
+
 /* --- in between ---------------------------------------------------------- */
 
 /* A back end says Connected once more after a resize. */
@@ -229,7 +244,8 @@ static void look_at_backend(struct vbdfront *front)
     front->store_events_seen = events;
     state = front_backend_state(front);
     if (state == XENBUS_CONNECTED) {
-        front_read_size(front);
+        if (!front->habits->ignores_resize)
+            front_read_size(front);
     } else if ((FRONT_IS_GONE | FRONT_IS(CLOSING)) & (1u << state)) {
         front_say(front, "the back end %s went to %s", front->backend,
                   xenbus_state_text(state));

@@ -3,13 +3,9 @@
  * before there is a ring (blkif.h has the list of nodes). */
 #include "frontend/private.h"
 
-#include <xen/io/protocols.h>
-
 enum {
     STATE_BYTES = 32,    /* more than any state has digits */
     LAST_DOMID = 0x7fef, /* DOMID_FIRST_RESERVED - 1 */
-    PREFIX_BYTES = 16,   /* "queue-3/" */
-    LEAF_BYTES = 64,
 };
 
 /* --- the back end -------------------------------------------------------- */
@@ -110,6 +106,43 @@ int front_wait_backend(struct vbdfront *front, unsigned wanted,
     }
 }
 
+/* Closing and Closed, as far as the back end has not gone there yet, and from
+ * there Initialising. */
+static int start_by_closing(struct vbdfront *front, uint64_t timeout_us)
+{
+    int error = front_wait_backend(front, ~FRONT_IS(INITIALISING), 0,
+                                   timeout_us);
+
+    if (!error && !((FRONT_IS_GONE | FRONT_IS(CLOSING)) &
+                    (1u << front_backend_state(front)))) {
+        error = front_set_state(front, XENBUS_CLOSING);
+        if (!error)
+            error = front_wait_backend(front,
+                                       FRONT_IS_GONE | FRONT_IS(CLOSING), 0,
+                                       timeout_us);
+    }
+    if (!error && !(FRONT_IS_GONE & (1u << front_backend_state(front)))) {
+        error = front_set_state(front, XENBUS_CLOSED);
+        if (!error)
+            error = front_wait_backend(front, FRONT_IS_GONE, 0, timeout_us);
+    }
+    return error ? error : front_set_state(front, XENBUS_INITIALISING);
+}
+
+static bool starts_by_closing(const struct vbdfront *front,
+                              enum xenbus_state left)
+{
+    switch (front->habits->start) {
+    case VBDFRONT_START_CLOSED:
+        return true;
+    case VBDFRONT_START_RESET:
+        return left == XENBUS_CONNECTED || left == XENBUS_CLOSED;
+    case VBDFRONT_START_ANEW:
+        break;
+    }
+    return false;
+}
+
 /* The back end may still serve the earlier user's ring. Closed tells it to let
  * go, and only when it has may it see Initialising: else its old Connected
  * would pass for an answer to us, and it might take our Initialised for the
@@ -120,6 +153,8 @@ int front_start_anew(struct vbdfront *front, uint64_t timeout_us)
     unsigned idle = FRONT_IS_GONE | FRONT_IS(INITIALISING);
     int error = 0;
 
+    if (starts_by_closing(front, left))
+        return start_by_closing(front, timeout_us);
     if (left == XENBUS_INITIALISING)
         return 0;
     if (left == XENBUS_CLOSED || left == XENBUS_UNKNOWN ||
@@ -132,9 +167,7 @@ int front_start_anew(struct vbdfront *front, uint64_t timeout_us)
     return error ? error : front_set_state(front, XENBUS_INITIALISING);
 }
 
-/* --- the queues' nodes --------------------------------------------------- */
-
-static const char order_leaf[] = "ring-page-order";
+/* --- the queues ---------------------------------------------------------- */
 
 static uint32_t least(uint32_t a, uint32_t b)
 {
@@ -158,95 +191,4 @@ int front_agree_on_queues(struct vbdfront *front)
     front->info.ring_pages =
         1u << least(order, front->config.max_ring_page_order);
     return 0;
-}
-
-/* Absent nodes mean `otherwise`. An earlier user, who may have been another
- * driver, may have left the node: then it is written in any case. */
-static int write_choice(struct vbdfront *front, const char *leaf,
-                        uint32_t number, uint32_t otherwise)
-{
-    if (number == otherwise && !front_has_node(front, leaf))
-        return 0;
-    return front_write_number(front, leaf, number);
-}
-
-/* leaf is of the queue's own directory, which is the device's when there is
- * but one queue. */
-static int write_of_queue(struct vbdfront *front, uint32_t queue,
-                          const char *leaf, uint32_t number)
-{
-    char prefix[PREFIX_BYTES] = "", path[LEAF_BYTES];
-
-    if (front->nr_queues > 1)
-        front_text_format(prefix, sizeof prefix, "queue-%u/", queue);
-    front_text_format(path, sizeof path, "%s%s", prefix, leaf);
-    return front_write_number(front, path, number);
-}
-
-/* A single page is ring-ref. Where ring-page-order says that it is single, some
- * back ends look for ring-ref0. */
-static int publish_ring(struct vbdfront *front, uint32_t i, bool has_order)
-{
-    const struct front_queue *queue = &front->queues[i];
-    char leaf[LEAF_BYTES];
-    int error = 0;
-
-    if (queue->nr_ring_pages == 1)
-        error = write_of_queue(front, i, "ring-ref", queue->ring_grants[0]);
-    for (uint32_t page = 0;
-         has_order && page < queue->nr_ring_pages && !error; page++) {
-        front_text_format(leaf, sizeof leaf, "ring-ref%u", page);
-        error = write_of_queue(front, i, leaf, queue->ring_grants[page]);
-    }
-    if (!error)
-        error = write_of_queue(front, i, "event-channel", queue->event_port);
-    return error;
-}
-
-static const char *protocol_text(enum vbdfront_abi abi)
-{
-    switch (abi) {
-    case VBDFRONT_ABI_X86_32:
-        return XEN_IO_PROTO_ABI_X86_32;
-    case VBDFRONT_ABI_X86_64:
-        return XEN_IO_PROTO_ABI_X86_64;
-    case VBDFRONT_ABI_NATIVE:
-        break;
-    }
-    return XEN_IO_PROTO_ABI_NATIVE;
-}
-
-/* What holds for all queues. ring-page-order last: whether it is there says
- * where the pages are looked for. */
-static int publish_choices(struct vbdfront *front)
-{
-    const struct vbdfront_info *info = &front->info;
-    uint32_t order = 0;
-    int error = write_choice(front, "multi-queue-num-queues", info->nr_queues,
-                             1);
-
-    while (1u << order < info->ring_pages)
-        order++;
-    if (!error)
-        error = write_choice(front, "feature-persistent",
-                             front->config.use_persistent, 0);
-    /* deprecated, but some back ends go by it, and it must not contradict */
-    if (!error && front_has_node(front, "num-ring-pages"))
-        error = front_write_number(front, "num-ring-pages", info->ring_pages);
-    if (!error)
-        error = write_choice(front, order_leaf, order, 0);
-    return error;
-}
-
-int front_publish_queues(struct vbdfront *front)
-{
-    int error = publish_choices(front);
-    bool has_order = front_has_node(front, order_leaf);
-
-    for (uint32_t i = 0; i < front->nr_queues && !error; i++)
-        error = publish_ring(front, i, has_order);
-    if (!error)
-        error = front_write_node(front, "protocol",
-                                 protocol_text(front->config.abi));
-    return error;
 }

@@ -3,6 +3,7 @@
 bin_PROGRAMS += vbdfront
 vbdfront_SOURCES = %D%/vbdfront/main.c %D%/vbdfront/cli.h \
 	%D%/vbdfront/options.c %D%/vbdfront/disk.c \
+	%D%/vbdfront/profile.c %D%/vbdfront/profile.h \
 	%D%/vbdfront/file.c %D%/vbdfront/stream.c %D%/vbdfront/progress.c \
 	%D%/vbdfront/info.c %D%/vbdfront/read.c %D%/vbdfront/write.c \
 	%D%/vbdfront/flush.c %D%/vbdfront/barrier.c \

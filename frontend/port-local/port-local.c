@@ -116,6 +116,11 @@ static int store_write(void *context, const char *path, const char *value)
                     (unsigned)strlen(value)) ? 0 : -errno;
 }
 
+int port_local_store_remove(struct port_local *port, const char *path)
+{
+    return xs_rm(port->store, XBT_NULL, path) ? 0 : -errno;
+}
+
 static int store_watch(void *context, const char *path)
 {
     struct port_local *port = context;

@@ -9,6 +9,7 @@ FUNC_TESTS = \
 	%D%/a-dead-vbdd-leaves-no-orphans.sh \
 	%D%/a-front-end-that-dies.sh \
 	%D%/a-domain-that-is-saved.sh \
+	%D%/guests-of-all-kinds.sh \
 	%D%/two-hundred-disks.sh \
 	%D%/bench-counts.sh
 TESTS += $(FUNC_TESTS)

@@ -5,7 +5,8 @@ supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-target %D%/host-vdev %D%/supervisor-states \
 	%D%/supervisor-features %D%/supervisor-disks %D%/supervisor-control \
 	%D%/supervisor-running %D%/supervisor-storm %D%/supervisor-leaks \
-	%D%/supervisor-suspend %D%/supervisor-whole
+	%D%/supervisor-suspend %D%/supervisor-whole \
+	%D%/supervisor-restore
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -45,7 +46,13 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_whole_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_whole_LDADD = libportlocal.a libvbdfront.a \
 	$(supervisor_rig_libs)
+%C%_supervisor_restore_SOURCES = %D%/supervisor-restore.c $(supervisor_rig)
+%C%_supervisor_restore_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_restore_LDADD = libportlocal.a libvbdfront.a \
+	$(supervisor_rig_libs)
 %C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
+# messages are passed by value here; this runs on an ordinary stack
+%C%_supervisor_fake_worker_CFLAGS = $(AM_CFLAGS) -Wframe-larger-than=65536
 %C%_supervisor_fake_worker_LDADD = libhost.a
 
 # Misbehaving front ends, above the whole back end.

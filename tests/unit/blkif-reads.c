@@ -12,19 +12,22 @@
 #include "common/blkif/ring.h"
 #include "tests/unit/tap.h"
 
+enum { RING_BYTES = BLKIF_MAX_RING_PAGES * BLKIF_PAGE_BYTES,
+       MOST_SLOTS = 512 };
+
 static union {
-    uint8_t bytes[BLKIF_PAGE_BYTES];
+    uint8_t bytes[RING_BYTES];
     struct blkif_sring sring;
     uint64_t align;
-} page;
-static struct blkif_wire_request requests[32];
-static unsigned loads[BLKIF_PAGE_BYTES], stores[BLKIF_PAGE_BYTES];
+} pages;
+static struct blkif_wire_request requests[MOST_SLOTS];
+static unsigned loads[RING_BYTES], stores[RING_BYTES];
 
 static size_t offset_of(const volatile uint32_t *word)
 {
-    size_t offset = (size_t)((const volatile uint8_t *)word - page.bytes);
+    size_t offset = (size_t)((const volatile uint8_t *)word - pages.bytes);
 
-    REQUIRE(offset <= sizeof(page) - sizeof(*word));
+    REQUIRE(offset <= sizeof(pages) - sizeof(*word));
     CHECK_EQ(offset % sizeof(*word), 0);
     return offset;
 }
@@ -70,8 +73,11 @@ static void forget(void)
  * the header never. */
 static void check_loads(size_t from, size_t to, unsigned in)
 {
-    for (size_t i = 64; i < sizeof(page); i++)
-        CHECK_EQ(loads[i], i >= from && i < to ? in : 0);
+    unsigned wrong = 0;
+
+    for (size_t i = 64; i < sizeof(pages); i++)
+        wrong += loads[i] != (i >= from && i < to ? in : 0);
+    CHECK_EQ(wrong, 0);
 }
 
 static unsigned header_loads(void)
@@ -89,24 +95,33 @@ static const size_t response_bytes[] = { sizeof(struct blkif_response), 12,
                                          16 };
 
 /* Whatever is asked for, the whole slot is read, each byte once. */
+static void check_taken(enum blkif_abi abi, unsigned nr_pages, unsigned nr,
+                        uint8_t operation)
+{
+    struct back_ring back;
+
+    memset(&pages, 0xff, sizeof(pages));
+    for (unsigned i = 0; i < nr; i++)
+        pages.bytes[64 + i * request_bytes[abi]] = operation;
+    back_ring_init(&back, &pages, nr_pages, abi);
+    pages.sring.req_prod = nr;
+    forget();
+    CHECK_EQ(back_ring_take(&back, requests, MOST_SLOTS), (int)nr);
+    check_loads(64, 64 + nr * request_bytes[abi], 1);
+    CHECK_EQ(loads[offsetof(struct blkif_sring, req_prod)], 1);
+    CHECK_EQ(header_loads(), 1);
+    CHECK_EQ(requests[nr - 1].operation, operation);
+}
+
+/* Rings of one page, and of several, where slots lie across pages. */
 static void check_requests_of(enum blkif_abi abi, uint8_t operation)
 {
     is_strict = true;
-    for (unsigned nr = 1; nr <= 32; nr++) {
-        struct back_ring back;
-
-        memset(&page, 0xff, sizeof(page));
-        for (unsigned i = 0; i < nr; i++)
-            page.bytes[64 + i * request_bytes[abi]] = operation;
-        back_ring_init(&back, &page, 1, abi);
-        page.sring.req_prod = nr;
-        forget();
-        CHECK_EQ(back_ring_take(&back, requests, 32), (int)nr);
-        check_loads(64, 64 + nr * request_bytes[abi], 1);
-        CHECK_EQ(loads[offsetof(struct blkif_sring, req_prod)], 1);
-        CHECK_EQ(header_loads(), 1);
-        CHECK_EQ(requests[nr - 1].operation, operation);
-    }
+    for (unsigned nr = 1; nr <= 32; nr++)
+        check_taken(abi, 1, nr, operation);
+    for (unsigned nr_pages = 2; nr_pages <= BLKIF_MAX_RING_PAGES;
+         nr_pages *= 2)
+        check_taken(abi, nr_pages, ring_slots(abi, nr_pages), operation);
 }
 
 static void check_requests(void)
@@ -132,12 +147,12 @@ static void check_copies(void)
             .indirect_operation = BLKIF_OP_READ, .indirect_grefs = { 8, 9 } };
 
         is_strict = false;
-        front_ring_init(&front, &page, 1, (enum blkif_abi)abi);
-        back_ring_init(&back, &page, 1, (enum blkif_abi)abi);
+        front_ring_init(&front, &pages, 1, (enum blkif_abi)abi);
+        back_ring_init(&back, &pages, 1, (enum blkif_abi)abi);
         front_ring_put(&front, &request);
         front_ring_push(&front);
         CHECK_EQ(back_ring_take(&back, requests, 1), 1);
-        memset(&page, 0xff, sizeof(page));
+        memset(&pages, 0xff, sizeof(pages));
         CHECK(requests[0].operation == BLKIF_OP_INDIRECT &&
               requests[0].nr_indirect_segments == 256 &&
               requests[0].indirect_operation == BLKIF_OP_READ &&
@@ -145,23 +160,34 @@ static void check_copies(void)
     }
 }
 
+/* All that a ring of so many pages has room for. */
+static void check_answered(enum blkif_abi abi, unsigned nr_pages)
+{
+    static struct blkif_wire_response responses[MOST_SLOTS];
+    unsigned stride = (unsigned)request_bytes[abi], wrong = 0;
+    struct front_ring front;
+
+    is_strict = false;
+    front_ring_init(&front, &pages, nr_pages, abi);
+    is_strict = true;
+    front.req_prod = pages.sring.rsp_prod = front.slots;
+    forget();
+    CHECK_EQ(front_ring_take(&front, responses, MOST_SLOTS),
+             (int)front.slots);
+    for (unsigned i = 64; i < sizeof(pages); i++)
+        wrong += loads[i] != ((i - 64) / stride < front.slots &&
+                              (i - 64) % stride < response_bytes[abi]);
+    CHECK_EQ(wrong, 0);
+    CHECK_EQ(loads[offsetof(struct blkif_sring, rsp_prod)], 1);
+    CHECK_EQ(header_loads(), 1);
+}
+
 static void check_responses(void)
 {
-    for (int abi = 0; abi < BLKIF_ABI_COUNT; abi++) {
-        struct front_ring front;
-        struct blkif_wire_response response;
-
-        is_strict = false;
-        front_ring_init(&front, &page, 1, (enum blkif_abi)abi);
-        is_strict = true;
-        front.req_prod = 1;
-        page.sring.rsp_prod = 1;
-        forget();
-        CHECK_EQ(front_ring_take(&front, &response, 32), 1);
-        check_loads(64, 64 + response_bytes[abi], 1);
-        CHECK_EQ(loads[offsetof(struct blkif_sring, rsp_prod)], 1);
-        CHECK_EQ(header_loads(), 1);
-    }
+    for (int abi = 0; abi < BLKIF_ABI_COUNT; abi++)
+        for (unsigned nr_pages = 1; nr_pages <= BLKIF_MAX_RING_PAGES;
+             nr_pages *= 2)
+            check_answered((enum blkif_abi)abi, nr_pages);
 }
 
 /* A request of `request`, and a response; both are written once and whole. */
@@ -170,15 +196,15 @@ static void check_writer(struct front_ring *front, struct back_ring *back,
                          size_t meaning)
 {
     is_strict = false;
-    front_ring_init(front, &page, 1, BLKIF_ABI_NATIVE);
+    front_ring_init(front, &pages, 1, BLKIF_ABI_NATIVE);
     is_strict = true;
-    back_ring_init(back, &page, 1, BLKIF_ABI_NATIVE);
+    back_ring_init(back, &pages, 1, BLKIF_ABI_NATIVE);
     forget();
     front_ring_put(front, request);
     back_ring_put(back, 1, 2, 3);
     CHECK_EQ(header_loads(), 0);
     check_loads(0, 0, 0);
-    for (size_t i = 0; i < sizeof(page); i++)
+    for (size_t i = 0; i < sizeof(pages); i++)
         CHECK_EQ(stores[i], (i >= 64 && i < 64 + meaning) +
                             (i >= 64 && i < 64 + response_bytes[0]));
 }
@@ -209,7 +235,7 @@ static void check_writers(void)
     CHECK(back_ring_final_check(&back));
     CHECK_EQ(header_loads(), 1);
     forget();
-    back.req_cons = page.sring.req_prod;
+    back.req_cons = pages.sring.req_prod;
     CHECK(!back_ring_final_check(&back));
     CHECK_EQ(header_loads(), 2); /* before and after asking for an event */
     for (size_t i = 0; i < 64; i += 4)

@@ -2,7 +2,8 @@
 # The worker.
 DISK_TESTS = disk-pool disk-target disk-ring disk-faults \
 	disk-fail-stop disk-hostile disk-resize disk-indirect disk-grants \
-	disk-queues disk-pause disk-persistent disk-flood
+	disk-queues disk-pause disk-persistent disk-flood disk-answers \
+	disk-reads
 check_PROGRAMS += $(DISK_TESTS)
 TESTS += $(DISK_TESTS)
 disk_pool_SOURCES = %D%/disk-pool.c backend/disk/pool.c
@@ -50,3 +51,10 @@ disk_flood_SOURCES = %D%/disk-flood.c %D%/disk-rig.h %D%/disk-guest.h \
 disk_flood_CFLAGS = $(disk_ring_CFLAGS)
 disk_flood_LDADD = $(disk_ring_LDADD) -lpthread
 EXTRA_disk_flood_DEPENDENCIES = vbdd-disk vbdd-local
+disk_answers_SOURCES = %D%/disk-answers.c %D%/disk-rig.h %D%/disk-guest.h
+disk_answers_CFLAGS = $(disk_ring_CFLAGS)
+disk_answers_LDADD = $(disk_ring_LDADD)
+EXTRA_disk_answers_DEPENDENCIES = vbdd-disk vbdd-local
+disk_reads_SOURCES = %D%/disk-reads.c backend/disk/ringio.c \
+	backend/disk/transfer.c backend/disk/persistent.c backend/disk/pool.c
+disk_reads_LDADD = libblkif.a libhost.a $(EV_LIBS)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 frontend_tests = %D%/frontend-connect %D%/frontend-core %D%/frontend-order \
 	%D%/frontend-lies %D%/frontend-rings %D%/frontend-indirect \
-	%D%/frontend-discard %D%/frontend-bounce %D%/frontend-unplug
+	%D%/frontend-discard %D%/frontend-bounce %D%/frontend-unplug \
+	%D%/frontend-resume %D%/frontend-resume-model %D%/frontend-profiles
 check_PROGRAMS += $(frontend_tests)
 TESTS += $(frontend_tests)
 
@@ -33,8 +34,18 @@ frontend_libs = %D%/libfrontend-fake.a libvbdfront.a libblkif.a
 %C%_frontend_bounce_SOURCES = %D%/frontend-bounce.c \
 	%D%/frontend-disk.h %D%/tap.h
 %C%_frontend_bounce_LDADD = $(frontend_libs)
+%C%_frontend_resume_SOURCES = %D%/frontend-resume.c \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_frontend_resume_LDADD = $(frontend_libs)
+%C%_frontend_resume_model_SOURCES = %D%/frontend-resume-model.c \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_frontend_resume_model_LDADD = $(frontend_libs)
 %C%_frontend_unplug_SOURCES = %D%/frontend-unplug.c %D%/tap.h
 %C%_frontend_unplug_LDADD = libvbdfront.a
+%C%_frontend_profiles_SOURCES = %D%/frontend-profiles.c \
+	%D%/frontend-disk.h %D%/tap.h tools/vbdfront/profile.c \
+	tools/vbdfront/profile.h
+%C%_frontend_profiles_LDADD = $(frontend_libs) libhost.a
 
 # Above the local stand-in: a small back end in a process of its own.
 check_PROGRAMS += %D%/frontend-serve %D%/frontend-port-local

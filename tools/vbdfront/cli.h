@@ -13,16 +13,18 @@
 #include "common/host/log.h"
 #include "frontend/port.h"
 #include "frontend/vbdfront.h"
+#include "tools/vbdfront/profile.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum { SECTOR_BYTES = 512, PAGE_BYTES = 4096 };
 
 struct cli {
     const char *local_dir, *vdev_name;
+    const char *as; /* profiles, one after the other; NULL: none */
     uint64_t domid, timeout_s;
     bool has_json;
     uint32_t vdev;
-    struct vbdfront_config config;
+    struct vbdfront_config config; /* where there is no profile */
     const struct vbdfront_port *port;
     struct vbdfront *front;
     const struct vbdfront_info *info;
@@ -61,7 +63,8 @@ bool options_check_words(const char *command, const char *words, int argc,
 
 /* --- disk.c -------------------------------------------------------------- */
 
-/* Makes the domain, waits for the device and connects. EXIT_... */
+/* Makes the domain, waits for the device and connects; as each of the profiles
+ * of --as in turn. EXIT_... */
 int disk_open(struct cli *cli);
 /* EXIT_FAILED when something was not given back in time. */
 int disk_close(struct cli *cli);

@@ -10,9 +10,12 @@
 enum {
     DOMAIN_PAGES = 65536, /* 256 MiB, of which only what is used exists */
     SECOND_US = 1000000,
+    CRASH_READS = 32,
 };
 
 static struct port_local *port_local;
+static char node[64];
+static const struct profile *profile; /* NULL: none */
 
 static uint64_t timeout_us(const struct cli *cli)
 {
@@ -39,7 +42,7 @@ static int open_domain(struct cli *cli)
 }
 
 /* The toolstack may attach the disk only now that the domain lives. */
-static bool wait_for_device(struct cli *cli, const char *node)
+static bool wait_for_device(struct cli *cli)
 {
     const struct vbdfront_port *port = cli->port;
     uint64_t start_us = port->now_us(port->context), waited_us;
@@ -62,23 +65,105 @@ static bool wait_for_device(struct cli *cli, const char *node)
     return false;
 }
 
+static bool connect_disk(struct cli *cli)
+{
+    const struct vbdfront_config *config = profile ? &profile->config
+                                                   : &cli->config;
+
+    if (vbdfront_open(cli->port, node, config, &cli->front) != 0) {
+        log_error("there is no memory for the disk");
+        return false;
+    }
+    if (vbdfront_connect(cli->front, timeout_us(cli)) != 0)
+        return false; /* the driver has logged why */
+    cli->info = vbdfront_info(cli->front);
+    return true;
+}
+
+static int disconnect_disk(struct cli *cli)
+{
+    char path[96];
+    int error = 0, ended;
+
+    if (profile && profile->flushes_last && !cli->info->read_only)
+        error = vbdfront_do(cli->front, VBDFRONT_FLUSH, 0, 0, 0, NULL);
+    ended = vbdfront_disconnect(cli->front, timeout_us(cli));
+    vbdfront_close(cli->front);
+    cli->front = NULL;
+    for (const char *const *leaf = profile ? profile->removes : NULL;
+         leaf && *leaf; leaf++) {
+        snprintf(path, sizeof path, "%s/%s", node, *leaf);
+        port_local_store_remove(port_local, path);
+    }
+    return error ? error : ended;
+}
+
+/* --- one driver after the other ------------------------------------------ */
+
+static void forget(struct vbdfront_io *io, int error)
+{
+    (void)io;
+    (void)error;
+}
+
+/* The kernel crashes in the middle of reading: its driver is never heard of
+ * again, its pages stay granted. Watches do not outlive it (Linux resets
+ * them). */
+static bool crash(struct cli *cli)
+{
+    static struct vbdfront_io ios[CRASH_READS];
+    uint32_t unit = PAGE_BYTES / SECTOR_BYTES;
+    char path[300], backend[256];
+
+    for (unsigned i = 0; i < CRASH_READS && cli->info->nr_sectors >= unit;
+         i++) {
+        ios[i] = (struct vbdfront_io){
+            .op = VBDFRONT_READ, .nr_sectors = unit, .done = forget,
+            .data = disk_alloc(cli, PAGE_BYTES) };
+        if (!ios[i].data)
+            return false;
+        vbdfront_submit(cli->front, &ios[i]);
+    }
+    vbdfront_poll(cli->front);
+    snprintf(path, sizeof path, "%s/backend", node);
+    if (cli->port->store_read(cli->port->context, path, backend,
+                              sizeof backend) >= 0) {
+        snprintf(path, sizeof path, "%s/state", backend);
+        cli->port->store_unwatch(cli->port->context, path);
+    }
+    cli->front = NULL;
+    return true;
+}
+
+static bool hand_over(struct cli *cli, const struct profile *next)
+{
+    if (next->follows_a_crash)
+        return crash(cli);
+    if (disconnect_disk(cli) == 0)
+        return true;
+    log_error("%s did not close in order", profile->name);
+    return false;
+}
+
 int disk_open(struct cli *cli)
 {
-    char node[64];
+    const char *list = cli->as;
 
     if (open_domain(cli) != EXIT_OK)
         return EXIT_FAILED;
     snprintf(node, sizeof node, "/local/domain/%llu/device/vbd/%u",
              (unsigned long long)cli->domid, cli->vdev);
-    if (!wait_for_device(cli, node))
+    if (!wait_for_device(cli))
         return EXIT_FAILED;
-    if (vbdfront_open(cli->port, node, &cli->config, &cli->front) != 0) {
-        log_error("there is no memory for the disk");
-        return EXIT_FAILED;
-    }
-    if (vbdfront_connect(cli->front, timeout_us(cli)) != 0)
-        return EXIT_FAILED; /* the driver has logged why */
-    cli->info = vbdfront_info(cli->front);
+    do {
+        const struct profile *next = list ? profile_take(&list) : NULL;
+
+        if (cli->front && !hand_over(cli, next))
+            return EXIT_FAILED;
+        profile = next;
+        if (!connect_disk(cli))
+            return EXIT_FAILED;
+    } while (list && *list);
     return EXIT_OK;
 }
 
@@ -87,8 +172,7 @@ int disk_close(struct cli *cli)
     int error = 0;
 
     if (cli->front)
-        error = vbdfront_disconnect(cli->front, timeout_us(cli));
-    vbdfront_close(cli->front);
+        error = disconnect_disk(cli);
     port_local_close(port_local);
     return error ? EXIT_FAILED : EXIT_OK;
 }

@@ -3,9 +3,21 @@
  * agreed on. */
 #include "tools/vbdfront/cli.h"
 
+#include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <jansson.h>
+
+enum { LOOK_US = 100000 };
+
+static bool is_followed;
+
+static const struct option options[] = {
+    { "--follow", OPTION_FLAG, &is_followed, NULL,
+      "says each new size until standard input ends", 0, 0 },
+    { 0 },
+};
 
 static bool check(int argc, char **argv)
 {
@@ -87,6 +99,36 @@ static void print_text(const struct cli *cli)
     print_discard(info);
 }
 
+static bool has_input_ended(void)
+{
+    struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+    char ignored[64];
+
+    return poll(&input, 1, 0) > 0 &&
+           read(STDIN_FILENO, ignored, sizeof ignored) <= 0;
+}
+
+static int follow(struct cli *cli)
+{
+    uint64_t nr_sectors = cli->info->nr_sectors;
+
+    do {
+        fflush(stdout);
+        cli->port->wait(cli->port->context, LOOK_US);
+        vbdfront_poll(cli->front);
+        if (cli->info->nr_sectors != nr_sectors) {
+            nr_sectors = cli->info->nr_sectors;
+            printf("new size         %llu sectors\n",
+                   (unsigned long long)nr_sectors);
+        }
+        if (vbdfront_state(cli->front) == VBDFRONT_BROKEN) {
+            log_error("%s", vbdfront_reason(cli->front));
+            return EXIT_FAILED;
+        }
+    } while (!has_input_ended());
+    return EXIT_OK;
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
     (void)argc;
@@ -95,10 +137,10 @@ static int run(struct cli *cli, int argc, char **argv)
         print_json(cli);
     else
         print_text(cli);
-    return EXIT_OK;
+    return is_followed ? follow(cli) : EXIT_OK;
 }
 
 const struct command command_info = {
     .name = "info", .words = "", .summary = "say what the disk is",
-    .check = check, .run = run,
+    .options = options, .check = check, .run = run,
 };

@@ -21,6 +21,8 @@ static const struct option global_options[] = {
       "its disk: xvda, hda, sda or a number (xvda)", 0, 0 },
     { "--timeout", OPTION_NUMBER, &cli.timeout_s, "SECONDS",
       "for the disk to appear, to connect, to close (10)", 0, 86400 },
+    { "--as", OPTION_TEXT, &cli.as, "PROFILE,...",
+      "as another system's driver; \"help\" lists them", 0, 0 },
     { "--queues", OPTION_NUMBER, &queues, "N",
       "at most so many rings (1)", 1, 4 },
     { "--ring-page-order", OPTION_NUMBER, &ring_page_order, "N",
@@ -59,6 +61,24 @@ static void print_help(void)
         options_print(commands[i]->options, stdout);
     }
     puts("\nExit status: 0 done, 1 failed, 2 not understood.");
+}
+
+static void print_profiles(void)
+{
+    for (const struct profile *at = profiles; at->name; at++)
+        printf("%-12s %s\n", at->name, at->summary);
+}
+
+/* Judges all names of --as before anything is opened. */
+static bool check_profiles(const char *list)
+{
+    if (!list)
+        return true;
+    do {
+        if (!profile_take(&list))
+            return false;
+    } while (*list);
+    return true;
 }
 
 static const struct command *find_command(const char *name)
@@ -107,7 +127,7 @@ static int run(const struct command *command, int argc, char **argv)
                   cli.vdev_name);
         return EXIT_USAGE;
     }
-    if (!set_config())
+    if (!set_config() || !check_profiles(cli.as))
         return EXIT_USAGE;
     status = disk_open(&cli);
     if (status == EXIT_OK)
@@ -135,6 +155,10 @@ int main(int argc, char **argv)
             print_help();
         else
             puts(PACKAGE_STRING);
+        return EXIT_OK;
+    }
+    if (cli.as && strcmp(cli.as, "help") == 0) {
+        print_profiles();
         return EXIT_OK;
     }
     if (argc == 0) {
