@@ -409,7 +409,7 @@ static void plan_anew(struct vbdfront *front, struct vbdfront_io *io)
     if (now->error == -XEN_EINVAL)
         now->error = -XEN_EIO;
     now->is_put = false;
-    if (io->op == VBDFRONT_BARRIER)
+    if (io->op == VBDFRONT_BARRIER || io->op == VBDFRONT_FLUSH)
         begin_plan(front, io);
 }
 

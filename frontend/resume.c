@@ -20,7 +20,7 @@
  * back ends have the same disk: a flush of the new one covers what was answered
  * by the old one, which has flushed, too, before it let go.
  *
- *   FLUSH    asks the new back end.
+ *   FLUSH    begins again, as the new back end knows it.
  *   FUA      goes on in its step: the rest of the data, then the flush.
  *   BARRIER  begins again, by the plan that suits the new back end. Where the
  *            old one was in the middle says nothing: another plan has other

@@ -7,6 +7,7 @@
  * docs/PROTOCOL.md, section 3; frontend/resume.c. Mechanism: the real core over
  * a fake port, whose grants, ports and watches are gone after a restore: using
  * one is a violation. */
+#include "frontend/habits.h"
 #include "tests/unit/frontend-disk.h"
 
 static struct vbdfront_config config;
@@ -221,6 +222,37 @@ static void check_flush_and_fua(void)
     offer("feature-flush-cache", "0");
     CHECK_EQ(resume(), 0);
     CHECK_LOG(B, B);
+    answer_all();
+    CHECK_EQ(nr_done, 2);
+    CHECK_EQ(results[0] | results[1], 0);
+    stop();
+}
+
+/* A driver that flushes in two steps where there are both to do it with; its
+ * empty requests have a sector number. */
+static void check_double_flush(void)
+{
+    static const uint8_t keys[] = { VBDFRONT_KEY_QUEUES, VBDFRONT_KEY_PROTOCOL,
+                                    VBDFRONT_KEY_END };
+    static const struct vbdfront_habits habits = {
+        .keys = keys, .syncs_twice = true, .sync_sector = 77 };
+
+    fake_init(&world);
+    vbdfront_get_defaults(&config);
+    config.habits = &habits;
+    start_as(&config);
+    world.holds = true;
+    submit(0, VBDFRONT_FLUSH, 0, 0, 0, NULL);
+    submit(1, VBDFRONT_WRITE, VBDFRONT_FUA, 80, 8, buffer);
+    turn();
+    CHECK_LOG(B, W);
+    fake_answer_held(&world, 1, BLKIF_RSP_OKAY);
+    turn();
+    CHECK_LOG(F);
+    fake_restore(&world);
+    offer("feature-barrier", "0");
+    CHECK_EQ(resume(), 0);
+    CHECK_LOG(F, F);
     answer_all();
     CHECK_EQ(nr_done, 2);
     CHECK_EQ(results[0] | results[1], 0);
@@ -461,6 +493,8 @@ int main(void)
          check_barrier);
     TEST("a flush and a FUA write are as durable as before",
          check_flush_and_fua);
+    TEST("a flush in two steps is made as the new back end knows it",
+         check_double_flush);
     TEST("what must be durable fails where nothing can be", check_no_flush);
     TEST("what lies beyond a smaller disk fails", check_smaller);
     TEST("so does what else the disk cannot do", check_other_losses);
