@@ -5,6 +5,7 @@
  *   CONNECTED -> BROKEN     a response that cannot be; the back end closes
  *   CONNECTED -> CLOSED     vbdfront_disconnect()
  *   BROKEN    -> CLOSED     the same, also as the first step of a reconnect
+ *   CONNECTED -> CONNECTED  vbdfront_resume(): another connection (resume.c)
  *
  * What is built for a connection goes in one order and back in one order:
  * watch, queues (rings, their grants, event channels). */
@@ -196,15 +197,10 @@ static int accept_disk(struct vbdfront *front, uint64_t timeout_us)
     return error;
 }
 
-int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us)
+int front_establish(struct vbdfront *front, uint64_t timeout_us)
 {
     int error;
 
-    if (front->state == VBDFRONT_CONNECTED)
-        return front_fail(front, -XEN_EISCONN, "%s is connected already",
-                          front->node);
-    if (front->state == VBDFRONT_BROKEN)
-        vbdfront_disconnect(front, timeout_us);
     front->info = (struct vbdfront_info){ 0 };
     error = front_find_backend(front);
     if (!error)
@@ -222,6 +218,16 @@ int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us)
     front->reason[0] = '\0';
     front->state = VBDFRONT_CONNECTED;
     return 0;
+}
+
+int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us)
+{
+    if (front->state == VBDFRONT_CONNECTED)
+        return front_fail(front, -XEN_EISCONN, "%s is connected already",
+                          front->node);
+    if (front->state == VBDFRONT_BROKEN)
+        vbdfront_disconnect(front, timeout_us);
+    return front_establish(front, timeout_us);
 }
 
 /* --- in between ---------------------------------------------------------- */

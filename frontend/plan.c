@@ -45,6 +45,7 @@ struct progress {
     bool is_exclusive;
     bool is_pending;
     int error;                  /* the first */
+    uint64_t number;            /* counts submits */
 };
 
 static struct progress *progress(struct vbdfront_io *io)
@@ -74,6 +75,23 @@ static void pending_prepend(struct vbdfront *front, struct vbdfront_io *io)
     progress(io)->next = front->pending;
     front->pending = io;
     progress(io)->is_pending = true;
+}
+
+/* To its place in the order of submission. */
+static void pending_insert(struct vbdfront *front, struct vbdfront_io *io)
+{
+    struct vbdfront_io **link = &front->pending;
+
+    if (front->pending &&
+        progress(front->pending_tail)->number < progress(io)->number)
+        link = &progress(front->pending_tail)->next;
+    while (*link && progress(*link)->number < progress(io)->number)
+        link = &progress(*link)->next;
+    if (!*link)
+        front->pending_tail = io;
+    progress(io)->next = *link;
+    progress(io)->is_pending = true;
+    *link = io;
 }
 
 static void pending_remove(struct vbdfront *front, struct vbdfront_io *io)
@@ -339,6 +357,16 @@ static const uint8_t *choose_plan(const struct vbdfront *front,
     return io->nr_sectors > 0 ? plan_exclusive_write : plan_sync;
 }
 
+static void begin_plan(const struct vbdfront *front, struct vbdfront_io *io)
+{
+    struct progress *now = progress(io);
+
+    now->step = choose_plan(front, io);
+    now->sectors_put = 0;
+    now->is_exclusive = io->op == VBDFRONT_BARRIER &&
+                        (!front->info.has_barrier || front->nr_queues > 1);
+}
+
 void vbdfront_submit(struct vbdfront *front, struct vbdfront_io *io)
 {
     int error = judge(front, io);
@@ -347,11 +375,58 @@ void vbdfront_submit(struct vbdfront *front, struct vbdfront_io *io)
         io->done(io, error);
         return;
     }
-    *progress(io) = (struct progress){
-        .step = choose_plan(front, io),
-        .is_exclusive = io->op == VBDFRONT_BARRIER &&
-                        (!front->info.has_barrier || front->nr_queues > 1),
-    };
+    *progress(io) = (struct progress){ .number = ++front->nr_submitted };
+    begin_plan(front, io);
     front->nr_in_flight++;
     pending_append(front, io);
+}
+
+/* --- for another back end ------------------------------------------------ */
+
+/* Parts are put in the order of their sectors. */
+void front_recall(struct vbdfront *front, const struct front_shadow *shadow)
+{
+    struct vbdfront_io *io = shadow->io;
+    struct progress *now = progress(io);
+
+    now->nr_unanswered--;
+    if (shadow->nr_sectors > 0 &&
+        shadow->sector - io->sector < now->sectors_put)
+        now->sectors_put = (uint32_t)(shadow->sector - io->sector);
+    if (!now->is_pending)
+        pending_prepend(front, io);
+}
+
+/* It was well formed when it was submitted: what does not fit any more does not
+ * fit this disk. */
+static void plan_anew(struct vbdfront *front, struct vbdfront_io *io)
+{
+    struct progress *now = progress(io);
+
+    if (now->error)
+        return;
+    now->error = judge(front, io);
+    if (now->error == -XEN_EINVAL)
+        now->error = -XEN_EIO;
+    now->is_put = false;
+    if (io->op == VBDFRONT_BARRIER)
+        begin_plan(front, io);
+}
+
+/* All are in their places before the first is done: done() may submit. */
+void front_plan_anew(struct vbdfront *front)
+{
+    struct vbdfront_io *io = front->pending, *next;
+
+    front->pending = NULL;
+    for (; io; io = next) {
+        next = progress(io)->next;
+        plan_anew(front, io);
+        pending_insert(front, io);
+    }
+    for (io = front->pending; io; io = next) {
+        next = progress(io)->next;
+        if (progress(io)->error)
+            finish(front, io);
+    }
 }

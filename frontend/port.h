@@ -2,7 +2,12 @@
  * All that a guest must supply to the front end: one table of functions. The
  * core calls them from one thread at a time and expects none of them to call
  * back. Freestanding: no libc behind this header. Errors are 0 or -errno, with
- * Linux's numbers (xen/errno.h has the same). */
+ * Linux's numbers (xen/errno.h has the same).
+ *
+ * When the guest has been restored (vbdfront_resume) memory is what it was.
+ * Each reference is its holder's still, though it grants nothing any more:
+ * grant_end() takes it back, and is not -EBUSY. Event ports and watches are
+ * gone, nobody closes them, and their numbers may be given out again. */
 #ifndef VBDD_FRONTEND_PORT_H
 #define VBDD_FRONTEND_PORT_H
 

@@ -2,6 +2,7 @@
  * What the files of the driver share: the disk itself, and who does what.
  *
  *   front.c      the life cycle: open, connect, poll, disconnect, close
+ *   resume.c     the life after a restore
  *   negotiate.c  XenStore: the two ends' states, what both ends agree on
  *   publish.c    XenStore: the queues' nodes, in the order of habit
  *   disk.c       XenStore: what disk it is
@@ -105,7 +106,7 @@ struct vbdfront {
      * the order in which it must go there. */
     struct vbdfront_io *pending, *pending_tail;
     unsigned nr_in_flight;   /* operations submitted and not done */
-    uint64_t nr_completed;
+    uint64_t nr_submitted, nr_completed;
 };
 
 /* --- text.c -------------------------------------------------------------- */
@@ -130,6 +131,9 @@ int front_fail(struct vbdfront *front, int error, const char *format, ...)
 /* The disk is BROKEN from here on (front_say() has said why): whatever is in
  * flight fails with -EIO. */
 void front_break(struct vbdfront *front);
+/* Makes a connection where there is none; when that fails nothing is left of
+ * it. */
+int front_establish(struct vbdfront *front, uint64_t timeout_us);
 
 /* --- store.c ------------------------------------------------------------- */
 
@@ -201,6 +205,11 @@ void front_put_pending(struct vbdfront *front);
 void front_answer(struct vbdfront *front, struct vbdfront_io *io, int error);
 /* All that waits fails with -EIO. */
 void front_fail_pending(struct vbdfront *front);
+/* The request will never be answered: its operation waits again. */
+void front_recall(struct vbdfront *front, const struct front_shadow *shadow);
+/* Nothing is on a ring, and what both ends agree on has changed: what waits is
+ * judged and planned anew, and stands in the order of submission. */
+void front_plan_anew(struct vbdfront *front);
 
 /* --- discard.c ----------------------------------------------------------- */
 
@@ -216,6 +225,12 @@ int front_queues_open(struct vbdfront *front);
  * keeps are left alone for ever and counted as lost. Nothing may be in
  * flight. */
 void front_queues_close(struct vbdfront *front, uint64_t timeout_us);
+/* After a restore. Takes what has been answered; false: the back end is
+ * broken. */
+bool front_queues_take_last(struct vbdfront *front);
+/* What has not been answered is recalled, and the queues are closed without
+ * the back end, which has nothing of this life. */
+void front_queues_forget(struct vbdfront *front);
 /* The queue with the most room. */
 struct front_queue *front_queue_choose(struct vbdfront *front);
 /* The next free shadow goes onto the ring, as a request of io's. What it asks

@@ -350,6 +350,39 @@ void front_queues_run(struct vbdfront *front)
     } while (final_checks(front));
 }
 
+bool front_queues_take_last(struct vbdfront *front)
+{
+    do {
+        if (!take_all_responses(front))
+            return false;
+    } while (final_checks(front));
+    return true;
+}
+
+/* --- the end of those in flight ------------------------------------------ */
+
+static void recall_queue(struct front_queue *queue)
+{
+    for (uint32_t i = 0; i < queue->ring.slots; i++) {
+        struct front_shadow *shadow = &queue->shadows[i];
+
+        if (!shadow->io)
+            continue;
+        front_recall(queue->front, shadow);
+        release_shadow(queue, shadow, false);
+    }
+}
+
+/* The event ports are not closed: their numbers may be somebody else's. */
+void front_queues_forget(struct vbdfront *front)
+{
+    for (uint32_t i = 0; i < front->nr_queues; i++) {
+        front->queues[i].has_event_port = false;
+        recall_queue(&front->queues[i]);
+    }
+    front_queues_close(front, 0);
+}
+
 static void fail_queue(struct front_queue *queue)
 {
     for (uint32_t i = 0; i < queue->ring.slots; i++) {

@@ -5,6 +5,8 @@
  *   vbdfront_open -> vbdfront_connect -> { submit* -> poll* }* ->
  *   vbdfront_disconnect [-> vbdfront_connect ...] -> vbdfront_close
  *
+ * and vbdfront_resume when the guest has been saved and restored, or migrated.
+ *
  * It trusts its back end no further than the four checks on each response
  * (producer overflow, id range, id in flight, same operation). A back end that
  * breaks them, or closes, makes the disk BROKEN: everything in flight fails
@@ -121,7 +123,8 @@ struct vbdfront_io {
 };
 
 /* node: the device's directory in XenStore ("/local/domain/5/device/vbd/51712"
- * or relative), copied. port: borrowed until close. config: copied; NULL for
+ * or relative; a restored domain has another number, so that only what is
+ * relative can be resumed), copied. port: borrowed until close. config: copied; NULL for
  * the defaults. 0, -ENOMEM, -ENAMETOOLONG, -EINVAL (the config). */
 int vbdfront_open(const struct vbdfront_port *port, const char *node,
                   const struct vbdfront_config *config,
@@ -140,6 +143,26 @@ int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us);
  * when the back end did not follow; -EBUSY when it still maps pages of ours:
  * those pages are never used again. */
 int vbdfront_disconnect(struct vbdfront *front, uint64_t timeout_us);
+
+/* The guest has been restored, maybe elsewhere: its memory is what it was; its
+ * grants, event ports and watches are gone (port.h). For each disk, before
+ * anything else is asked of it. What the old back end had answered is done;
+ * then it connects as vbdfront_connect() does, to whatever the new back end
+ * offers, and sends again what had not been answered, in the order of
+ * submission.
+ *
+ * So a write may be done twice, the second time after others that overlap it
+ * and were in flight with it, even if these are done by then. Nobody sees that
+ * who does not rely on the order of such writes. Durability and barriers are
+ * what they were.
+ *
+ * What the new disk cannot do fails as if it were submitted now, but with -EIO
+ * where it does not fit (a smaller disk, larger sectors). Features, size and
+ * vbdfront_info may be different; what is less is said in vbdfront_reason(). A
+ * suspend that was cancelled needs none of this. 0; -EIO when the disk is or
+ * gets BROKEN, which it stays; an error of vbdfront_connect(): all that was in
+ * flight has failed with -EIO, and the disk is CLOSED, as is one that was. */
+int vbdfront_resume(struct vbdfront *front, uint64_t timeout_us);
 
 enum vbdfront_state vbdfront_state(const struct vbdfront *front);
 const struct vbdfront_info *vbdfront_info(const struct vbdfront *front);

@@ -62,6 +62,11 @@ const struct engine_info *coherency_info(const struct coherency *disk)
     return &disk->engine->info;
 }
 
+bool coherency_is_fail_stopped(const struct coherency *disk)
+{
+    return disk->is_fail_stopped;
+}
+
 void coherency_get_stats(const struct coherency *disk,
                          struct coherency_stats *stats)
 {

@@ -151,6 +151,8 @@ void coherency_timer(struct coherency *disk);
 int coherency_resize(struct coherency *disk);
 
 const struct engine_info *coherency_info(const struct coherency *disk);
+/* C8; for good. Nothing that comes later gets as far as its data. */
+bool coherency_is_fail_stopped(const struct coherency *disk);
 void coherency_get_stats(const struct coherency *disk,
                          struct coherency_stats *stats);
 

@@ -13,16 +13,6 @@ static void idle(void *context)
     flush->done(flush->context, flush->error);
 }
 
-/* As an honest client we are told of a failure that is still being retried;
- * the disk itself has not given up before it fail-stops (C8, C12). */
-static bool may_yet_succeed(const struct worker *worker)
-{
-    struct coherency_stats stats;
-
-    coherency_get_stats(worker->disk, &stats);
-    return !stats.is_fail_stopped;
-}
-
 static void submit(struct disk_flush *flush);
 
 static void end(struct disk_flush *flush)
@@ -38,7 +28,9 @@ static void flushed(struct coherency_request *request, int error)
     flush->error = error;
     if (flush->is_ending)
         return;
-    if (error && may_yet_succeed(flush->worker))
+    /* As an honest client we are told of a failure that is still being retried;
+     * the disk itself has not given up before it fail-stops (C8, C12). */
+    if (error && !coherency_is_fail_stopped(flush->worker->disk))
         submit(flush);
     else
         end(flush);

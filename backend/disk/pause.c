@@ -75,15 +75,11 @@ void vbd_resume(struct vbd *vbd)
  * for it, and the flush then says what has become of the disk. */
 static bool is_drained(const struct vbd *vbd)
 {
-    struct coherency_stats stats;
     uint32_t in_flight = 0;
 
     for (unsigned i = 0; i < vbd->nr_queues; i++)
         in_flight += queue_in_flight(&vbd->queues[i]);
-    if (in_flight == 0)
-        return true;
-    coherency_get_stats(vbd->worker->disk, &stats);
-    return stats.is_fail_stopped;
+    return in_flight == 0 || coherency_is_fail_stopped(vbd->worker->disk);
 }
 
 void vbd_continue_pauses(struct worker *worker)

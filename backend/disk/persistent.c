@@ -7,7 +7,12 @@
 
 #include "backend/platform/platform.h"
 
-enum { TRIM_PAGES = 1024 }; /* bounded work per wake-up */
+enum {
+    TRIM_PAGES = 1024, /* bounded work per wake-up */
+    /* Each page is a mapping of its own, of which a process has 65530
+     * (vm.max_map_count), and needs some for its buffers. */
+    PROCESS_PAGES = 1 << 15,
+};
 
 struct kept {
     struct kept *next;           /* in its bucket, or among the free ones */
@@ -76,9 +81,17 @@ static struct kept *find(struct persistent *table, uint32_t gref)
     return kept;
 }
 
+static bool has_room(const struct persistent *table)
+{
+    struct platform_held held;
+
+    platform_get_held(table->platform, &held);
+    return table->free && held.mapped_pages < PROCESS_PAGES;
+}
+
 static bool make_room(struct persistent *table, uint64_t batch)
 {
-    if (table->free)
+    if (has_room(table))
         return true;
     if (!table->oldest || table->oldest->batch == batch)
         return false;

@@ -19,8 +19,9 @@ struct persistent_stats {
     uint64_t hits, misses, evictions;  /* evicted: to make room */
 };
 
-/* At most max_pages (0 to PERSISTENT_MAX_PAGES) of domid. 0 or -ENOMEM.
- * platform is borrowed until close. */
+/* At most max_pages (0 to PERSISTENT_MAX_PAGES) of domid, and fewer when all
+ * tables of the process together have too many. 0 or -ENOMEM. platform is
+ * borrowed until close. */
 int persistent_open(struct platform *platform, uint32_t domid,
                     uint32_t max_pages, struct persistent **table);
 /* Unmaps all. NULL is allowed. */

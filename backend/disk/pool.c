@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Buffers: first fit over a bitmap of pages in each arena. Requests are one to
- * eleven pages and at most a few dozen are alive, so the first word or two of
- * the first arena nearly always have room. */
+ * Buffers: first fit over a bitmap of pages in each arena. Most requests are a
+ * few pages, and a few dozen are alive, so the first word or two of the first
+ * arena nearly always have room; the largest, indirect ones are 256 pages, half
+ * an arena, and the byte budget bounds how many arenas are looked at. */
 #include "backend/disk/pool.h"
 
 #include <assert.h>

@@ -119,16 +119,24 @@ static void start(struct ring_request *r)
     coherency_submit(r->queue->vbd->client, &r->request);
 }
 
+/* NULL: there is none. What is given back later is trimmed, in time. */
+static void *take_pages(struct worker *worker, uint64_t bytes)
+{
+    if (!ev_is_active(&worker->trim_timer))
+        ev_timer_again(worker->loop, &worker->trim_timer);
+    return pool_alloc(&worker->pool, bytes);
+}
+
 static int take_buffer(struct worker *worker, struct ring_request *r)
 {
     if (r->io.nr_segments == 0)
         return 0;
-    r->data = pool_alloc(&worker->pool, range_bytes(r));
+    if (coherency_is_fail_stopped(worker->disk))
+        return -EIO;
+    r->data = take_pages(worker, range_bytes(r));
     if (!r->data)
         return -ENOMEM;
     worker->budget_used += range_bytes(r);
-    if (!ev_is_active(&worker->trim_timer))
-        ev_timer_again(worker->loop, &worker->trim_timer);
     return 0;
 }
 
@@ -152,7 +160,7 @@ static void take_descriptors(struct ring_request *r)
     struct queue *queue = r->queue;
 
     queue->stats.indirect_requests++;
-    r->indirect = pool_alloc(&queue->vbd->worker->pool, BLKIF_PAGE_BYTES);
+    r->indirect = take_pages(queue->vbd->worker, BLKIF_PAGE_BYTES);
     if (r->indirect)
         transfer_add_descriptors(r);
     else
@@ -198,7 +206,8 @@ static void prepare(struct ring_request *r)
 }
 
 /* How many requests of the vbd may be taken without going over the budget,
- * whatever they ask for. */
+ * whatever they ask for. In fail-stop they get no buffer, and those that are
+ * held have theirs for ever: others must have their ERROR all the same (C8). */
 static unsigned affordable(const struct vbd *vbd)
 {
     const struct worker *worker = vbd->worker;
@@ -207,6 +216,8 @@ static unsigned affordable(const struct vbd *vbd)
 
     if (most < BLKIF_WIRE_SEGMENTS)
         most = BLKIF_WIRE_SEGMENTS;
+    if (coherency_is_fail_stopped(worker->disk))
+        return TAKE_BATCH;
     if (worker->budget_used >= worker->options->budget_bytes)
         return 0;
     left /= most * BLKIF_PAGE_BYTES;

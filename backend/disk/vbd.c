@@ -86,8 +86,7 @@ static struct blkif_limits limits_of(const struct worker *worker,
 
 /* Our own supervisor asks; what it read of a guest it has judged, and what is
  * wrong here is wrong with the two of us. A sentence, or NULL. */
-static const char *what_is_wrong(const struct worker *worker,
-                                 const struct message_connect *connect)
+static const char *what_is_wrong(const struct message_connect *connect)
 {
     if (connect->nr_queues < 1 || connect->nr_queues > BLKIF_MAX_QUEUES)
         return "expected 1 to 4 queues";
@@ -99,9 +98,6 @@ static const char *what_is_wrong(const struct worker *worker,
             return "expected rings of 1 to 16 pages";
     if (connect->sector_bytes != 512 && connect->sector_bytes != 4096)
         return "expected sectors of 512 or 4096 bytes";
-    if (coherency_info(worker->disk)->size_bytes % connect->sector_bytes)
-        return "the disk is not a multiple of 4096 bytes long; use sectors "
-               "of 512";
     if (connect->max_indirect_segments > BLKIF_MAX_INDIRECT_SEGMENTS)
         return "expected at most 256 segments in an indirect request";
     if (connect->grants >= MESSAGE_GRANTS_COUNT)
@@ -156,7 +152,7 @@ int vbd_connect(struct worker *worker, uint32_t number,
                 const struct message_connect *connect, char *reason,
                 unsigned reason_size)
 {
-    const char *what = what_is_wrong(worker, connect);
+    const char *what = what_is_wrong(connect);
     struct vbd *vbd;
     int error;
 

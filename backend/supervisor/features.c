@@ -159,7 +159,9 @@ bool features_fit(const struct vbd *vbd, const struct vbd_options *options,
                  bytes, ready->sector_bytes);
         return false;
     }
-    if (ready->size_bytes % bytes) {
+    /* Who was told of such sectors keeps them, and loses no more than the end
+     * of what his disk has grown by (C14). */
+    if (!vbd->offer.sector_bytes && ready->size_bytes % bytes) {
         snprintf(reason, reason_size, "%s cannot have sectors of %" PRIu32
                  " bytes: the target's size, %" PRIu64 " bytes, is not a "
                  "multiple of that", vbd->name, bytes, ready->size_bytes);

@@ -132,6 +132,8 @@ void gather_ask(struct gather *gather, struct disk *disk,
         return;
     }
     set_error(object, "its worker has not answered");
+    if (worker_is_overrun(disk->worker))
+        return;
     ask = malloc(sizeof *ask);
     if (!ask)
         return;

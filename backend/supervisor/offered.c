@@ -101,7 +101,7 @@ static void ask_vbd(struct gather *gather, struct vbd *vbd, json_t *vbds)
     json_array_append_new(vbds, json);
     if (vbd->disk)
         json_object_set_new(json, "disk", command_number(vbd->disk->number));
-    if (vbd->ring == VBD_RING_CONNECTED)
+    if (vbd_holds_ring(vbd))
         gather_ask(gather, vbd->disk, &request, json, take_features);
 }
 

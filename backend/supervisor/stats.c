@@ -167,7 +167,7 @@ static void ask_vbd(struct gather *gather, struct disk *disk,
                              "ring", vbd_ring_text(vbd->ring));
 
     json_array_append_new(vbds, json);
-    if (vbd->ring == VBD_RING_CONNECTED)
+    if (vbd_holds_ring(vbd))
         gather_ask(gather, disk, &request, json, take_vbd);
 }
 

@@ -52,8 +52,7 @@ static bool is_waiting_for_worker(const struct vbd *vbd)
            vbd->ring == VBD_RING_DISCONNECTING;
 }
 
-/* There is a ring to be given back. */
-static bool holds_ring(const struct vbd *vbd)
+bool vbd_holds_ring(const struct vbd *vbd)
 {
     return vbd->ring == VBD_RING_CONNECTED || vbd->ring == VBD_RING_PAUSING ||
            vbd->ring == VBD_RING_PAUSED || vbd->ring == VBD_RING_RESUMING;
@@ -178,7 +177,7 @@ static void disconnect(struct vbd *vbd, enum xenbus_state after)
     struct message request = { .type = MESSAGE_DISCONNECT,
                                .vbd = vbd->number };
 
-    assert(holds_ring(vbd) && !is_waiting_for_worker(vbd));
+    assert(vbd_holds_ring(vbd) && !is_waiting_for_worker(vbd));
     vbd->after_ring = after;
     if (worker_call(vbd->disk->worker, &request, disconnected, vbd) < 0) {
         backend_retry(vbd);
@@ -198,7 +197,7 @@ static void fail(struct vbd *vbd, const char *text)
     if (state_write(vbd, pairs, 1, XENBUS_CLOSING) < 0 ||
         is_waiting_for_worker(vbd))
         return; /* vbd_evaluate() comes back to it */
-    if (holds_ring(vbd))
+    if (vbd_holds_ring(vbd))
         disconnect(vbd, XENBUS_CLOSED);
     else
         state_set(vbd, XENBUS_CLOSED);
@@ -252,7 +251,7 @@ static void connect(struct vbd *vbd)
 
 void vbd_broken(struct vbd *vbd, const char *text)
 {
-    if (holds_ring(vbd))
+    if (vbd_holds_ring(vbd))
         fail(vbd, text);
 }
 
@@ -302,10 +301,11 @@ static enum xenbus_state read_front(struct vbd *vbd)
     if (!vbd->is_dead)
         error = store_read_in(vbd->supervisor->store, vbd->frontend, "state",
                               value, sizeof value, &length);
-    /* A store that cannot answer has not said that the front end is gone. */
+    /* A store that cannot answer has not said that the front end is gone; a
+     * value that is too long for a state is none. */
     if (!error)
         vbd->front = xenbus_parse_state(value, length);
-    else if (error == -ENOENT)
+    else if (error == -ENOENT || error == -E2BIG)
         vbd->front = XENBUS_UNKNOWN;
     else
         backend_retry(vbd);
@@ -407,7 +407,7 @@ static void adopt(struct vbd *vbd, const struct back *back)
 /* Gives back whatever there is to be given back. May free the vbd. */
 static void leave(struct vbd *vbd)
 {
-    if (holds_ring(vbd)) {
+    if (vbd_holds_ring(vbd)) {
         disconnect(vbd, XENBUS_CLOSED);
         return;
     }
@@ -424,7 +424,7 @@ static void leave(struct vbd *vbd)
 /* One step; true when another may follow at once. */
 static bool step(struct vbd *vbd, bool is_online)
 {
-    bool has_ring = holds_ring(vbd);
+    bool has_ring = vbd_holds_ring(vbd);
     enum xenbus_state front = read_front(vbd);
 
     switch (xenbus_back_react(vbd->state, front, is_online)) {
@@ -493,7 +493,8 @@ void vbd_evaluate(struct vbd *vbd)
                vbd->state != XENBUS_UNKNOWN) {
         vbd->state = XENBUS_CLOSING; /* the toolstack's word */
     }
-    if (holds_ring(vbd) && vbd->error[0]) { /* it broke, and still is there */
+    /* It broke, and still is there. */
+    if (vbd_holds_ring(vbd) && vbd->error[0]) {
         disconnect(vbd, XENBUS_CLOSED);
         return;
     }

@@ -93,6 +93,8 @@ void vbd_worker_lost(struct vbd *vbd);
 
 /* Does it serve a front end, which knows the disk's size? */
 bool vbd_is_connected(const struct vbd *vbd);
+/* Has the worker a ring of it, served or paused, that is to be given back? */
+bool vbd_holds_ring(const struct vbd *vbd);
 const char *vbd_ring_text(enum vbd_ring ring);
 
 #endif

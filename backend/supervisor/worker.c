@@ -22,8 +22,8 @@
 #include "common/host/packet.h"
 #include "common/host/socket.h"
 
-enum { MAX_MESSAGES = 32 /* taken in one pass */, NAME_BYTES = 24,
-       DIR_BYTES = 108 };
+enum { MAX_MESSAGES = 32 /* taken in one pass */, MANY_CALLS = 1024,
+       NAME_BYTES = 24, DIR_BYTES = 108 };
 static const double SLOW_SECONDS = 5.0;
 
 extern char **environ;
@@ -49,6 +49,7 @@ struct worker {
     bool has_started;   /* READY or FAILED was said */
     bool has_ended;
     TAILQ_HEAD(, call) calls;
+    unsigned nr_calls;
     ev_io readable, writable;
     ev_child child;
     ev_timer slow;
@@ -123,6 +124,7 @@ int worker_call(struct worker *worker, const struct message *request,
     call->done = done;
     call->context = context;
     TAILQ_INSERT_TAIL(&worker->calls, call, link);
+    worker->nr_calls++;
     send_calls(worker);
     if (worker->socket < 0)
         worker_kill(worker); /* it listens no more: let on_child() end this */
@@ -133,10 +135,16 @@ int worker_call(struct worker *worker, const struct message *request,
     return 0;
 }
 
+bool worker_is_overrun(const struct worker *worker)
+{
+    return worker->nr_calls >= MANY_CALLS;
+}
+
 static void finish_call(struct worker *worker, struct call *call,
                         const struct message *reply)
 {
     TAILQ_REMOVE(&worker->calls, call, link);
+    worker->nr_calls--;
     if (TAILQ_EMPTY(&worker->calls))
         ev_timer_stop(worker->loop, &worker->slow);
     call->done(call->context, reply);

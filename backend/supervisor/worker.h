@@ -42,6 +42,9 @@ void worker_free(struct worker *worker); /* after ended(), or NULL */
 int worker_call(struct worker *worker, const struct message *request,
                 void (*done)(void *context, const struct message *reply),
                 void *context);
+/* So many calls wait for their answers that one that can do without should not
+ * be made: the worker may hang for days, and be asked every second. */
+bool worker_is_overrun(const struct worker *worker);
 void worker_kill(struct worker *worker); /* ended() follows */
 
 pid_t worker_pid(const struct worker *worker);

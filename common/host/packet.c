@@ -77,9 +77,11 @@ int packet_receive(int socket, void *data, size_t bytes, int *fds,
 
     if (nr_fds)
         *nr_fds = 0;
+    /* ECONNRESET, once: the peer has closed with something of ours unread.
+     * What it had said before is still there. */
     do
         got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    while (got < 0 && errno == EINTR);
+    while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got < 0)
         return -errno;
     taken = take_fds(&message, fds, max_fds);

@@ -5,7 +5,8 @@ supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-target %D%/host-vdev %D%/supervisor-states \
 	%D%/supervisor-features %D%/supervisor-disks %D%/supervisor-control \
 	%D%/supervisor-running %D%/supervisor-storm %D%/supervisor-leaks \
-	%D%/supervisor-suspend %D%/supervisor-whole
+	%D%/supervisor-suspend %D%/supervisor-whole \
+	%D%/supervisor-restore
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -45,10 +46,38 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_whole_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_whole_LDADD = libportlocal.a libvbdfront.a \
 	$(supervisor_rig_libs)
+%C%_supervisor_restore_SOURCES = %D%/supervisor-restore.c $(supervisor_rig)
+%C%_supervisor_restore_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_restore_LDADD = libportlocal.a libvbdfront.a \
+	$(supervisor_rig_libs)
 %C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
 # messages are passed by value here; this runs on an ordinary stack
 %C%_supervisor_fake_worker_CFLAGS = $(AM_CFLAGS) -Wframe-larger-than=65536
 %C%_supervisor_fake_worker_LDADD = libhost.a
+
+# Misbehaving front ends, above the whole back end.
+misbehave_tests = %D%/misbehave-requests %D%/misbehave-rings \
+	%D%/misbehave-nodes
+check_PROGRAMS += $(misbehave_tests)
+TESTS += $(misbehave_tests)
+misbehave = $(supervisor_rig) %D%/misbehave-rows.h %D%/misbehave-stack.h \
+	%D%/disk-guest.h %D%/process.h
+misbehave_cflags = $(supervisor_rig_cflags) -pthread \
+	-Wframe-larger-than=65536
+misbehave_libs = libblkif.a $(supervisor_rig_libs) -lpthread
+misbehave_programs = vbdd vbdd-disk vbdd-local
+%C%_misbehave_requests_SOURCES = %D%/misbehave-requests.c $(misbehave)
+%C%_misbehave_requests_CFLAGS = $(misbehave_cflags)
+%C%_misbehave_requests_LDADD = $(misbehave_libs)
+EXTRA_%C%_misbehave_requests_DEPENDENCIES = $(misbehave_programs)
+%C%_misbehave_rings_SOURCES = %D%/misbehave-rings.c $(misbehave)
+%C%_misbehave_rings_CFLAGS = $(misbehave_cflags)
+%C%_misbehave_rings_LDADD = $(misbehave_libs)
+EXTRA_%C%_misbehave_rings_DEPENDENCIES = $(misbehave_programs)
+%C%_misbehave_nodes_SOURCES = %D%/misbehave-nodes.c $(misbehave)
+%C%_misbehave_nodes_CFLAGS = $(misbehave_cflags)
+%C%_misbehave_nodes_LDADD = $(misbehave_libs)
+EXTRA_%C%_misbehave_nodes_DEPENDENCIES = $(misbehave_programs)
 
 %C%_supervisor_config_SOURCES = %D%/supervisor-config.c %D%/tap.h
 %C%_supervisor_config_LDADD = libsupervisor.a libhost.a $(INIH_LIBS)

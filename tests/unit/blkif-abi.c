@@ -244,7 +244,7 @@ int main(void)
     random_state = tap_seed() * 2 + 1;
     TEST("entries have the sizes of Xen's header", check_sizes);
     TEST("each field of each request stands where Xen's header has it; beside "
-         "them zeros are written, and nothing is read", check_fields);
+         "them zeros are written, and nothing is read (XSA-216)", check_fields);
     TEST("an indirect request is the header's struct, bit for bit",
          check_header);
     TEST("an indirect request of i386 has the bytes of its psABI",

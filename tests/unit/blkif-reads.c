@@ -244,8 +244,8 @@ static void check_writers(void)
 
 int main(void)
 {
-    TEST("each byte of a taken request is read once, the index once",
-         check_requests);
+    TEST("each byte of a taken request is read once, the index once "
+         "(XSA-155)", check_requests);
     TEST("what was taken is a copy", check_copies);
     TEST("each byte of a taken response is read once, the index once",
          check_responses);

@@ -485,7 +485,7 @@ int main(void)
          check_init);
     TEST("in step with ring.h's macros, every byte and answer is the same",
          check_in_step);
-    TEST("entries of both x86 ABIs have the bytes of their psABI",
+    TEST("entries of both x86 ABIs have the bytes of their psABI (XSA-216)",
          check_golden_bytes);
     TEST("a discard carries its length where segments would be",
          check_discard);

@@ -569,7 +569,8 @@ static void check_random(void)
 
 int main(void)
 {
-    TEST("each rule refuses what breaks it and nothing else", check_rows);
+    TEST("each rule refuses what breaks it and nothing else (XSA-142, XSA-155, "
+         "XSA-266)", check_rows);
     TEST("a bad segment is found in every place", check_each_segment);
     TEST("so it is in every place of an indirect page", check_each_indirect);
     TEST("an answer names the operation inside of an indirect request",

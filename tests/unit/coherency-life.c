@@ -355,7 +355,8 @@ int main(void)
     TEST("a range that is no part of the disk is refused", check_bad_ranges);
     TEST("C10: a discard that the engine cannot do is refused",
          check_discard_where_there_is_none);
-    TEST("C9: nothing is written through what is read-only", check_read_only);
+    TEST("C9: nothing is written through what is read-only (XSA-142, XSA-266)",
+         check_read_only);
     TEST("a closed client's requests end at once, or with the engine",
          check_close);
     TEST("a closed client does not wait for the flushes of others",

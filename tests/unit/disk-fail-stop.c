@@ -313,6 +313,18 @@ static void check_start_stopped(void)
     close_sides(1, -EIO);
 }
 
+/* What is held for ever has the whole budget. */
+static void check_budget(void)
+{
+    open_sides("error:flush=EIO,retry=no/aio", "--byte-budget", "4096");
+    ask_for(&sides[0], BLKIF_OP_WRITE_BARRIER, 0, 1);
+    settle(1);
+    CHECK(rig_is_told(&rig, MESSAGE_FAIL_STOP));
+    probe_fail_stop(1);
+    CHECK_EQ(rig_stats(&rig).bytes_in_flight, 4096);
+    close_sides(1, -EIO);
+}
+
 /* --- FLUSH and BARRIER whose data cannot be written ---------------------- */
 
 /* Lines of the engine's log that contain what. */
@@ -388,6 +400,8 @@ int main(void)
          check_permanent);
     TEST("a flush whose retry would lie stops the disk at once", check_stale);
     TEST("a disk that starts fail-stopped is", check_start_stopped);
+    TEST("what is held in fail-stop keeps no other request from its answer",
+         check_budget);
     TEST("a FLUSH or BARRIER that fails by its data costs its vbd the cache",
          check_bad_data);
     TEST("its failing answer is not given when the flush before it fails",

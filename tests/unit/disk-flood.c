@@ -530,8 +530,9 @@ int main(void)
          check_turns);
     TEST("a flood leaves its neighbour half, and the worker as small as it "
          "was", check_share);
-    TEST("a storm of events without requests is a few system calls each",
-         check_events);
-    TEST("a flood of nonsense is ten lines of log and a number", check_log);
+    TEST("a storm of events without requests is a few system calls each "
+         "(XSA-331, XSA-332)", check_events);
+    TEST("a flood of nonsense is ten lines of log and a number (XSA-180)",
+         check_log);
     return tap_done();
 }

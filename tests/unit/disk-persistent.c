@@ -46,6 +46,15 @@ int platform_grant_unmap(struct platform *platform, void *page, unsigned nr)
     return 0;
 }
 
+static unsigned elsewhere; /* mapped by others in the process */
+
+void platform_get_held(const struct platform *platform,
+                       struct platform_held *held)
+{
+    (void)platform;
+    *held = (struct platform_held){ .mapped_pages = nr_mapped + elsewhere };
+}
+
 static struct persistent *open_table(uint32_t max_pages)
 {
     struct persistent *table = NULL;
@@ -150,6 +159,25 @@ static void check_model(void)
         run_model(max, &seed);
 }
 
+/* Beyond what the process may map a table has what it has, or nothing. */
+static void check_process(void)
+{
+    struct persistent *table = open_table(GREFS);
+
+    elsewhere = (1 << 15) - 2;
+    for (uint32_t gref = 0; gref < 2; gref++)
+        CHECK(persistent_page(table, gref, 1));
+    CHECK(!persistent_page(table, 2, 1));
+    CHECK(persistent_page(table, 2, 2)); /* in the place of the oldest */
+    CHECK_EQ(mapped[0], 0);
+    CHECK_EQ(persistent_get_stats(table).pages, 2);
+    CHECK_EQ(persistent_get_stats(table).evictions, 1);
+    elsewhere = 0;
+    CHECK(persistent_page(table, 0, 2));
+    CHECK_EQ(persistent_get_stats(table).pages, 3);
+    close_table(table);
+}
+
 /* --- idle ----------------------------------------------------------------- */
 
 static void check_trim(void)
@@ -196,6 +224,7 @@ int main(void)
 {
     TEST("the table does as a plain list by last use does, whatever fails",
          check_model);
+    TEST("tables share what one process can map", check_process);
     TEST("what has been idle since the last trim is given back", check_trim);
     TEST("what cannot be mapped or has no room is not kept", check_unmappable);
     return tap_done();

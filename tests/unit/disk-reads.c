@@ -102,6 +102,13 @@ int platform_grant_unmap(struct platform *platform, void *pages, unsigned nr)
     return 0;
 }
 
+void platform_get_held(const struct platform *platform,
+                       struct platform_held *held)
+{
+    (void)platform;
+    *held = (struct platform_held){ .mapped_pages = nr_mapped };
+}
+
 int platform_event_notify(struct platform *platform, uint32_t port)
 {
     (void)platform;
@@ -124,6 +131,12 @@ void coherency_submit(struct coherency_client *client,
     else
         memcpy(disk, request->data, request->length_bytes);
     request->done(request, 0);
+}
+
+bool coherency_is_fail_stopped(const struct coherency *stopped)
+{
+    (void)stopped;
+    return false;
 }
 
 void coherency_client_set_write_through(struct coherency_client *client)

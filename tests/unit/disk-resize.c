@@ -72,6 +72,33 @@ static void check_resize(void)
     CHECK_EQ(rig_detach(&rig), 0);
 }
 
+/* What it has grown by need not end with a whole sector, and a front end that
+ * comes again still has sectors of that size. */
+static void check_large_sectors(void)
+{
+    const char *const arguments[] = { "--target", target, NULL };
+    struct rig rig;
+    struct rig_guest guest;
+
+    unlink(target);
+    set_size(SMALL);
+    rig_open(&rig, "aio", arguments);
+    rig.wish.sector_bytes = 4096;
+    rig_guest_open(&rig, &guest, RIG_DOMID, BLKIF_ABI_NATIVE);
+    REQUIRE(rig_connect(&rig, &guest, RIG_DOMID, 1) == 0);
+    set_size(LARGE + 512);
+    CHECK_EQ(ask_resize(&rig).error, 0);
+    CHECK_EQ(write_last_page(&guest, LARGE), BLKIF_RSP_OKAY);
+    CHECK_EQ(rig_disconnect(&rig, &guest, 1), 0);
+    REQUIRE(rig_connect(&rig, &guest, RIG_DOMID, 1) == 0);
+    CHECK_EQ(write_last_page(&guest, LARGE), BLKIF_RSP_OKAY);
+    CHECK_EQ(write_last_page(&guest, LARGE + 512), BLKIF_RSP_ERROR);
+    CHECK_EQ(write_last_page(&guest, LARGE + 4096), BLKIF_RSP_ERROR);
+    CHECK_EQ(rig_disconnect(&rig, &guest, 1), 0);
+    rig_guest_close(&guest);
+    CHECK_EQ(rig_detach(&rig), 0);
+}
+
 static void check_fixed(void)
 {
     struct message reply;
@@ -142,6 +169,8 @@ int main(void)
     snprintf(target, sizeof target, "%s/disk", folder);
     TEST("a vbd can use what its target has grown by, and no disk shrinks",
          check_resize);
+    TEST("a vbd with large sectors keeps them on a disk that has grown by half "
+         "of one", check_large_sectors);
     TEST("a disk of a fixed size refuses to be resized", check_fixed);
     TEST("a worker says as much as it is told to", check_log_level);
     unlink(target);

@@ -400,7 +400,7 @@ int main(void)
 {
     TEST("an untrusted back end sees the requests' bytes only (XSA-403)",
          check_nothing_is_seen);
-    TEST("pages are zeroed each time for an untrusted back end",
+    TEST("pages are zeroed each time for an untrusted back end (XSA-403)",
          check_pages_are_zeroed);
     TEST("the toolstack says who is trusted", check_node);
     TEST("data arrives whole, and not a byte more", check_data);

@@ -96,9 +96,10 @@ static int grant_end(void *context, uint32_t gref)
         violation(fake, "a grant was taken back twice");
         return 0;
     }
-    if (fake->grants[gref].is_busy ||
-        (fake->has_ring && fake->grants[gref].is_mapped) ||
-        is_of_ring(fake, fake->grants[gref].page))
+    if (!fake->grants[gref].is_old &&
+        (fake->grants[gref].is_busy ||
+         (fake->has_ring && fake->grants[gref].is_mapped) ||
+         is_of_ring(fake, fake->grants[gref].page)))
         return -EBUSY;
     fake->grants[gref].page = NULL;
     fake->grants_used--;
@@ -109,7 +110,7 @@ static int grant_end(void *context, uint32_t gref)
 static void *use_grant(struct fake *fake, uint32_t gref, bool writes)
 {
     if (gref >= FAKE_GRANTS || !fake->grants[gref].page ||
-        fake->grants[gref].domid != 0 ||
+        fake->grants[gref].domid != 0 || fake->grants[gref].is_old ||
         (writes && fake->grants[gref].read_only)) {
         violation(fake, "the back end was given a grant that it may not use");
         return NULL;
@@ -341,7 +342,7 @@ static void *ring_pages(struct fake *fake, unsigned queue, unsigned nr_pages)
         grant = &fake->grants[gref % FAKE_GRANTS];
         first = i == 0 ? grant->page : first;
         if (!first || grant->page != first + i * PAGE_BYTES ||
-            grant->read_only)
+            grant->read_only || grant->is_old)
             return NULL;
     }
     return first;
@@ -481,15 +482,29 @@ void fake_answer(struct fake *fake, uint64_t id, uint8_t operation,
     answer(fake, 0, id, operation, status);
 }
 
-void fake_answer_held(struct fake *fake, unsigned index, int16_t status)
+static struct blkif_wire_request take_held(struct fake *fake, unsigned index)
 {
     struct blkif_wire_request request = fake->held[index];
-    unsigned queue = fake->held_queue[index];
     unsigned behind = --fake->nr_held - index;
 
     memmove(&fake->held[index], &fake->held[index + 1],
             behind * sizeof request);
     memmove(&fake->held_queue[index], &fake->held_queue[index + 1], behind);
+    return request;
+}
+
+void fake_execute_held(struct fake *fake, unsigned index)
+{
+    struct blkif_wire_request request = take_held(fake, index);
+
+    execute(fake, &request);
+}
+
+void fake_answer_held(struct fake *fake, unsigned index, int16_t status)
+{
+    unsigned queue = fake->held_queue[index];
+    struct blkif_wire_request request = take_held(fake, index);
+
     if (status == BLKIF_RSP_OKAY)
         execute(fake, &request);
     answer(fake, queue, request.id, blkif_response_operation(&request),
@@ -577,16 +592,8 @@ void fake_offer_indirect(struct fake *fake, uint32_t max_segments)
     fake->max_indirect_segments = max_segments;
 }
 
-void fake_init(struct fake *fake)
+static void set_up_device(struct fake *fake)
 {
-    memset(fake, 0, sizeof *fake);
-    fake->port = port_table;
-    fake->port.context = fake;
-    fake->grants_limit = FAKE_GRANTS - FIRST_GRANT;
-    fake->pages_limit = UINT_MAX;
-    fake->ports_limit = FAKE_PORTS;
-    fake->backend = fake_live;
-    fake->follows_states = true;
     fake_set(fake, FAKE_NODE, "backend", FAKE_BACKEND);
     fake_set(fake, FAKE_NODE, "backend-id", "0");
     fake_set(fake, FAKE_NODE, "virtual-device", "51712");
@@ -597,6 +604,31 @@ void fake_init(struct fake *fake)
     fake_set(fake, FAKE_BACKEND, "feature-flush-cache", "1");
     fake_set(fake, FAKE_BACKEND, "feature-barrier", "1");
     fake_set(fake, FAKE_BACKEND, "state", "1");
+}
+
+void fake_restore(struct fake *fake)
+{
+    for (unsigned i = 0; i < FAKE_GRANTS; i++)
+        fake->grants[i].is_old = fake->grants[i].page != NULL;
+    memset(fake->ports, 0, sizeof fake->ports);
+    memset(fake->nodes, 0, sizeof fake->nodes);
+    fake->ports_used = fake->nr_nodes = fake->nr_watches = 0;
+    fake->has_ring = fake->maps_persistently = false;
+    fake->nr_queues = fake->nr_held = fake->max_indirect_segments = 0;
+    set_up_device(fake);
+}
+
+void fake_init(struct fake *fake)
+{
+    memset(fake, 0, sizeof *fake);
+    fake->port = port_table;
+    fake->port.context = fake;
+    fake->grants_limit = FAKE_GRANTS - FIRST_GRANT;
+    fake->pages_limit = UINT_MAX;
+    fake->ports_limit = FAKE_PORTS;
+    fake->backend = fake_live;
+    fake->follows_states = true;
+    set_up_device(fake);
 }
 
 bool fake_is_clean(const struct fake *fake)

@@ -30,6 +30,7 @@ struct fake_grant {
     uint32_t domid;
     bool read_only, is_busy;
     bool is_mapped; /* by a back end that keeps pages mapped */
+    bool is_old;    /* of before a restore: grants nothing */
 };
 
 struct fake {
@@ -78,6 +79,10 @@ struct fake {
 /* A world with a fresh device of FAKE_DISK_SECTORS sectors, flush and
  * barrier, and nothing else that could be offered; whose back end follows the states and serves what it is asked. */
 void fake_init(struct fake *fake);
+/* The guest goes on as another domain: grants, ports, watches and the ring are
+ * gone, and the device is a fresh one, as after fake_init(). The disk's data
+ * is what it was. */
+void fake_restore(struct fake *fake);
 /* True when nothing is left of what the front end took: pages, grants, ports,
  * watches. Says what is. */
 bool fake_is_clean(const struct fake *fake);
@@ -102,6 +107,8 @@ void fake_live(struct fake *fake); /* both: the one that init sets */
 /* Executes the held request and answers it with status, from its place in
  * held[]; the others move up. */
 void fake_answer_held(struct fake *fake, unsigned index, int16_t status);
+/* Executes it, and never answers. */
+void fake_execute_held(struct fake *fake, unsigned index);
 /* Puts any response on the first ring. */
 void fake_answer(struct fake *fake, uint64_t id, uint8_t operation,
                  int16_t status);

@@ -209,12 +209,14 @@ int main(void)
 {
     TEST("a page that is not given back breaks the disk (XSA-396)",
          check_kept_page);
-    TEST("a response index ahead of the requests breaks the disk",
+    TEST("a response index ahead of the requests breaks the disk (XSA-391)",
          check_overflow);
-    TEST("an id out of range breaks the disk", check_id_range);
-    TEST("an id that is not in flight breaks the disk", check_not_in_flight);
-    TEST("a second answer breaks the disk", check_duplicate);
-    TEST("an answer of another operation breaks the disk", check_operation);
+    TEST("an id out of range breaks the disk (XSA-391)", check_id_range);
+    TEST("an id that is not in flight breaks the disk (XSA-391)",
+         check_not_in_flight);
+    TEST("a second answer breaks the disk (XSA-391)", check_duplicate);
+    TEST("an answer of another operation breaks the disk (XSA-391)",
+         check_operation);
     TEST("whatever is in the ring, nothing worse than BROKEN comes of it",
          check_random_lies);
     TEST("a back end that closes fails what is in flight",

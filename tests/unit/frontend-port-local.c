@@ -389,7 +389,7 @@ static void check_core(void)
 int main(void)
 {
     start_hypervisor();
-    TEST("pages are contiguous, zeroed and not the grant table's",
+    TEST("pages are contiguous, zeroed and not the grant table's (XSA-403)",
          check_memory);
     TEST("a grant gives the other side what it says", check_grants);
     TEST("a full grant table says so", check_grant_exhaustion);

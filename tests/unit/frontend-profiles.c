@@ -2,7 +2,7 @@
  * Claim: as each of its profiles the driver writes the nodes that the system's
  * own driver writes, in that order, goes through the same states, and flushes
  * as it does; no two profiles are the same.
- * Source: docs/PROTOCOL.md, section 8.
+ * Source: docs/PROTOCOL.md, section 9.
  * Mechanism: a back end that offers all there is, and a list of what is
  * written into the front end's directory and of what comes through the ring. */
 #include <xen/io/protocols.h>

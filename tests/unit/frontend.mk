@@ -2,7 +2,7 @@
 frontend_tests = %D%/frontend-connect %D%/frontend-core %D%/frontend-order \
 	%D%/frontend-lies %D%/frontend-rings %D%/frontend-indirect \
 	%D%/frontend-discard %D%/frontend-bounce %D%/frontend-unplug \
-	%D%/frontend-profiles
+	%D%/frontend-resume %D%/frontend-resume-model %D%/frontend-profiles
 check_PROGRAMS += $(frontend_tests)
 TESTS += $(frontend_tests)
 
@@ -34,6 +34,12 @@ frontend_libs = %D%/libfrontend-fake.a libvbdfront.a libblkif.a
 %C%_frontend_bounce_SOURCES = %D%/frontend-bounce.c \
 	%D%/frontend-disk.h %D%/tap.h
 %C%_frontend_bounce_LDADD = $(frontend_libs)
+%C%_frontend_resume_SOURCES = %D%/frontend-resume.c \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_frontend_resume_LDADD = $(frontend_libs)
+%C%_frontend_resume_model_SOURCES = %D%/frontend-resume-model.c \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_frontend_resume_model_LDADD = $(frontend_libs)
 %C%_frontend_unplug_SOURCES = %D%/frontend-unplug.c %D%/tap.h
 %C%_frontend_unplug_LDADD = libvbdfront.a
 %C%_frontend_profiles_SOURCES = %D%/frontend-profiles.c \

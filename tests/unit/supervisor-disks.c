@@ -4,6 +4,7 @@
  * one worker and the holders that C1 allows; nothing is half attached.
  * Source: C1, C8, C12; backend/control/message.h. Mechanism: a real vbdd on
  * the stand-in, with workers that misbehave as their engine says. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -421,6 +422,72 @@ static void check_mute(void)
     CHECK(rig_detach(&well));
 }
 
+/* What is asked of a worker that hangs is not kept without a bound: it would all
+ * be answered one day, and is not. */
+static void check_many_questions(void)
+{
+    enum { VBDS = 24, ROUNDS = 60 };
+    static struct rig_device devices[VBDS];
+    int fds[ROUNDS];
+    unsigned asked;
+
+    for (unsigned i = 0; i < VBDS; i++) {
+        char vdev[] = "xvda";
+
+        vdev[3] += (char)i;
+        devices[i] = rig_device(5, vdev, "many");
+        CHECK(rig_ok(rig_attach(&devices[i], "w", "hung-stats")));
+        rig_publish(&devices[i], "3");
+        CHECK(rig_back_is(&devices[i], "4"));
+    }
+    for (unsigned i = 0; i < ROUNDS; i++)
+        fds[i] = rig_send("{\"command\":\"stats\"}\n");
+    for (unsigned i = 0; i < ROUNDS; i++)
+        json_decref(rig_receive(fds[i]));
+    rig_touch(devices[0].go);
+    CHECK(rig_ok(rig_ask("{\"command\":\"stats\"}")));
+    for (unsigned i = 0; i < VBDS; i++)
+        CHECK(rig_detach(&devices[i]));
+    asked = rig_count_text(devices[0].log, "STATS");
+    CHECK(asked >= 1000);
+    CHECK(asked <= 1024 + 1 + VBDS);
+}
+
+/* Has a question on its way to the device's worker, and lets that end while
+ * vbdd does not look. */
+static void ask_and_let_end(const struct rig_device *device)
+{
+    int fd = rig_send("{\"command\":\"stats\"}\n");
+
+    CHECK(rig_ok(rig_ask("{\"command\":\"list\"}"))); /* it is asked by now */
+    kill(rig_vbdd_pid(), SIGSTOP);
+    rig_touch(device->go);
+    CHECK(rig_await_text(device->log, "DEAF"));
+    kill(rig_vbdd_pid(), SIGCONT);
+    json_decref(rig_receive(fd));
+}
+
+static void check_last_words(void)
+{
+    struct rig_device fails = rig_device(5, "xvda", "fails");
+    struct rig_device stops = rig_device(5, "xvdb", "stops");
+    int fd = send_attach(&fails, "deaf-fail");
+    json_t *reply;
+
+    CHECK(rig_await_text(fails.log, "START"));
+    ask_and_let_end(&fails);
+    reply = rig_receive(fd);
+    CHECK(rig_refused(reply, "the target is held by process 1"));
+    json_decref(reply);
+    CHECK(await_nothing(&fails));
+    CHECK(rig_ok(rig_attach(&stops, "w", "deaf-stop")));
+    ask_and_let_end(&stops);
+    CHECK(rig_await_disk_state(stops.target, "failed"));
+    CHECK_EQ(rig_count_text(rig_path("vbdd.log"), "stops is in fail-stop: "
+                            "flush failed: No space left"), 1);
+    CHECK(rig_detach(&stops));
+}
+
 /* --- fail-stop, and leaving ----------------------------------------------- */
 
 static void check_fail_stop(void)
@@ -613,6 +680,9 @@ int main(void)
          check_removal_while_connecting);
     TEST("a worker that breaks the rules is killed", check_liars);
     TEST("a mute worker does not keep the others' stats away", check_mute);
+    TEST("a worker that hangs is not asked for ever", check_many_questions);
+    TEST("what a worker says last is heard, whatever it has left unread",
+         check_last_words);
     TEST("fail-stop outlives vbdd and ends with a re-attach",
          check_fail_stop);
     TEST("a disk that was not left in order is reported and gone",

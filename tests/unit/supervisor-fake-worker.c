@@ -5,6 +5,7 @@
  *
  *   ok           serves
  *   fail         FAILED, with a sentence
+ *   deaf-fail    FAILED once TARGET.go exists; what it was asked is not read
  *   die          killed by a signal before it says anything
  *   wait-ready   READY once TARGET.go exists
  *   refuse       every CONNECT is answered with an error
@@ -18,6 +19,9 @@
  *   wait-detach  DETACH is answered once TARGET.go exists
  *   dirty        DETACH is answered with an error
  *   fail-stop    FAIL_STOP follows READY, unless it was started so
+ *   deaf-stop    FAIL_STOP once TARGET.go exists, and the end; what it was
+ *                asked is not read
+ *   hung-stats   answers no STATS before TARGET.go exists
  *   garbage      an unknown message follows READY
  *   short        a message of the wrong size follows READY
  *   twice        READY follows READY
@@ -31,7 +35,8 @@
  *   mute         answers nothing but DETACH
  *   shrinker     RESIZE is answered with a smaller size, as if that were well
  *
- * RESIZE finds the number of bytes that TARGET.size holds, or the old ones. */
+ * It has 64 MiB, or the number of bytes that TARGET.size holds, at which RESIZE
+ * looks again. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -53,7 +58,7 @@
 static struct {
     int listener, socket;
     const char *target, *engine;
-    bool is_read_only, is_fail_stopped;
+    bool is_read_only, is_fail_stopped, is_paused;
     uint64_t size_bytes, bytes_read; /* read: more each time it is asked */
     FILE *log;
 } worker;
@@ -64,6 +69,21 @@ static bool is_mode(const char *mode)
 
     return strncmp(worker.engine, mode, length) == 0 &&
            (worker.engine[length] == '\0' || worker.engine[length] == ':');
+}
+
+static uint64_t look_at_size(void)
+{
+    uint64_t bytes = worker.size_bytes;
+    char path[512];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s.size", worker.target);
+    file = fopen(path, "r");
+    if (file && fscanf(file, "%" SCNu64, &bytes) != 1)
+        bytes = worker.size_bytes;
+    if (file)
+        fclose(file);
+    return bytes;
 }
 
 static bool may_go(void)
@@ -129,6 +149,18 @@ static void say_ready(void)
     say(&message, MESSAGE_READY, "");
 }
 
+/* Whoever asks in the meantime is not heard. */
+static void end_deaf(uint32_t type, const char *text)
+{
+    struct message message = { .error = -EBUSY };
+
+    await_go();
+    say(&message, type, text);
+    close(worker.socket);
+    note("DEAF\n");
+    exit(1);
+}
+
 static void misbehave(void)
 {
     struct message message = { .tag = 4711 };
@@ -143,6 +175,8 @@ static void misbehave(void)
         say(&message, MESSAGE_REPLY, "");
     if (is_mode("fail-stop") && !worker.is_fail_stopped)
         say(&message, MESSAGE_FAIL_STOP, "flush failed: No space left");
+    if (is_mode("deaf-stop"))
+        end_deaf(MESSAGE_FAIL_STOP, "flush failed: No space left");
 }
 
 static void take_connect(struct message *message)
@@ -186,27 +220,13 @@ static void take_pause(struct message *message)
         say(&broken, MESSAGE_BROKEN, "req_prod ran 1000 ahead of the ring");
     if (is_mode("dirty-pause"))
         message->error = -EIO;
+    worker.is_paused = true;
     say(message, MESSAGE_REPLY, message->error ? "the flush failed" : "");
-}
-
-static uint64_t look_at_size(void)
-{
-    uint64_t bytes = worker.size_bytes;
-    char path[512];
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s.size", worker.target);
-    file = fopen(path, "r");
-    if (file && fscanf(file, "%" SCNu64, &bytes) != 1)
-        bytes = worker.size_bytes;
-    if (file)
-        fclose(file);
-    return is_mode("shrinker") ? bytes / 2 : bytes;
 }
 
 static void take_resize(struct message *message)
 {
-    uint64_t bytes = look_at_size();
+    uint64_t bytes = look_at_size() / (is_mode("shrinker") ? 2 : 1);
 
     note("RESIZE\n");
     if (bytes < worker.size_bytes && !is_mode("shrinker")) {
@@ -225,7 +245,8 @@ static void fill_vbd_stats(struct message_vbd_stats *stats)
     *stats = (struct message_vbd_stats){
         .abi = BLKIF_ABI_X86_64, .grants = MESSAGE_GRANTS_PERSISTENT,
         .sector_bytes = 512, .max_indirect_segments = 64, .nr_queues = 2,
-        .has_discard = 1, .is_write_through = 1, .persistent_grants = 100,
+        .has_discard = 1, .is_write_through = 1,
+        .is_paused = worker.is_paused, .persistent_grants = 100,
         .max_persistent_grants = 1024, .persistent_hits = 900,
         .persistent_misses = 110, .persistent_evictions = 10,
         .queues = {
@@ -239,11 +260,16 @@ static void fill_vbd_stats(struct message_vbd_stats *stats)
 
 static void take_request(struct message *message)
 {
+    if (is_mode("hung-stats") && (message->type == MESSAGE_STATS ||
+                                  message->type == MESSAGE_VBD_STATS))
+        note("STATS\n");
     switch (message->type) {
     case MESSAGE_CONNECT:
         take_connect(message);
         return;
     case MESSAGE_STATS:
+        if (is_mode("hung-stats"))
+            await_go();
         memset(&message->stats, 0, sizeof message->stats);
         message->stats.requests[0] = 1000;
         message->stats.bytes_read = worker.bytes_read += 100000000;
@@ -271,6 +297,7 @@ static void take_request(struct message *message)
         return;
     case MESSAGE_RESUME:
         note("RESUME\n");
+        worker.is_paused = false;
         break;
     case MESSAGE_DETACH:
         note("DETACH\n");
@@ -326,6 +353,7 @@ int main(int argc, char **argv)
 
     parse(argc, argv);
     worker.size_bytes = 64 << 20;
+    worker.size_bytes = look_at_size();
     snprintf(path, sizeof path, "%s.log", worker.target);
     worker.log = fopen(path, "a");
     worker.socket = accept4(worker.listener, NULL, NULL, SOCK_CLOEXEC);
@@ -337,6 +365,8 @@ int main(int argc, char **argv)
     note("\n");
     if (is_mode("die"))
         kill(getpid(), SIGKILL);
+    if (is_mode("deaf-fail"))
+        end_deaf(MESSAGE_FAILED, "the target is held by process 1");
     if (is_mode("fail")) {
         say(&message, MESSAGE_FAILED, "the target is held by process 1");
         return 1;

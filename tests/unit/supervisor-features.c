@@ -339,6 +339,33 @@ static void check_never_less(void)
     CHECK_EQ(rig_stop_vbdd(), 0);
 }
 
+/* The end of what a disk has grown by need not be a whole sector: that takes
+ * nothing away from who had sectors of that size. */
+static void check_grown(void)
+{
+    struct rig_device device = rig_device(5, "xvda", "grown");
+    FILE *size;
+
+    configure(rich);
+    rig_start_vbdd();
+    CHECK(rig_ok(attach(&device, "w", "ok", "")));
+    publish(&device, 1, 0, "0");
+    CHECK(rig_await(device.back, "sectors", "131072"));
+    CHECK_EQ(rig_stop_vbdd(), 0);
+    size = fopen(rig_path("grown.size"), "w");
+    REQUIRE(size && fprintf(size, "%u", (64u << 20) + 4096 + 512) > 0 &&
+            fclose(size) == 0);
+    rig_start_vbdd();
+    rig_front(&device, "6");
+    rig_front(&device, "1");
+    CHECK(rig_back_is(&device, "2"));
+    publish(&device, 1, 0, "0");
+    CHECK(rig_await(device.back, "sectors", "131080"));
+    CHECK(rig_await(device.back, "sector-size", "4096"));
+    CHECK(rig_detach(&device));
+    CHECK_EQ(rig_stop_vbdd(), 0);
+}
+
 /* More may be offered at any time. */
 static void check_more(void)
 {
@@ -517,6 +544,8 @@ int main(void)
          check_document);
     TEST("what was offered once is offered by a poorer vbdd as well (C14)",
          check_never_less);
+    TEST("large sectors are kept on a disk that has grown by half of one",
+         check_grown);
     TEST("a richer vbdd offers more at the next connection", check_more);
     TEST("an earlier offer that cannot be kept is kept as far as can be",
          check_odd_past);

@@ -80,6 +80,15 @@ static void have_all_looked_at(void)
     rig_unlink(device.log);
 }
 
+/* What the worker says of its ring; NULL when it was not asked. */
+static const json_t *taken_by(const struct rig_device *device)
+{
+    json_t *vbds = json_object_get(rig_ask("{\"command\":\"features\",\"vbd\":"
+                                           "\"%s\"}", device->name), "vbds");
+
+    return json_object_get(json_array_get(vbds, 0), "taken");
+}
+
 /* --- suspended and resumed ------------------------------------------------ */
 
 static void check_cancel(void)
@@ -105,6 +114,8 @@ static void check_cancel(void)
         CHECK_EQ(count(&first, "PAUSE"), round);
         CHECK_EQ(count(&second, "PAUSE"), round);
         CHECK_EQ(count(&first, "RESUME"), round - 1);
+        CHECK(json_is_true(json_object_get(taken_by(&first), "paused")));
+        CHECK(json_is_false(json_object_get(taken_by(&other), "paused")));
         CHECK_EQ(local_domain_resume(domain, DOMID), 0);
         CHECK(await_vbd(&first, "connected", false));
         CHECK(await_vbd(&second, "connected", false));
