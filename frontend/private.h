@@ -173,12 +173,6 @@ int front_start_anew(struct vbdfront *front, uint64_t timeout_us);
  * ring_pages. */
 int front_agree_on_queues(struct vbdfront *front);
 
-/* --- publish.c ----------------------------------------------------------- */
-
-/* This driver's. */
-extern const struct vbdfront_habits front_own_habits;
-/* Writes the queues' nodes. */
-int front_publish_queues(struct vbdfront *front);
 int front_set_state(struct vbdfront *front, enum xenbus_state state);
 enum xenbus_state front_backend_state(struct vbdfront *front);
 /* Sets of states, for the wait. */
@@ -188,6 +182,13 @@ enum { FRONT_IS_GONE = FRONT_IS(CLOSED) | FRONT_IS(UNKNOWN) };
  * when it gets into one of `refused`; both with a sentence. */
 int front_wait_backend(struct vbdfront *front, unsigned wanted,
                        unsigned refused, uint64_t timeout_us);
+
+/* --- publish.c ----------------------------------------------------------- */
+
+/* This driver's. */
+extern const struct vbdfront_habits front_own_habits;
+/* Writes the queues' nodes. */
+int front_publish_queues(struct vbdfront *front);
 
 /* --- disk.c -------------------------------------------------------------- */
 
