@@ -183,22 +183,31 @@ static long growth_in(write_some *write, unsigned long nr)
     return after - before;
 }
 
+/* KiB that vbdd has grown by in a round of all the storms. */
+static long growth_in_round(unsigned long nr)
+{
+    return growth_in(rewrite_state, 4 * nr) +
+           growth_in(change_everything, nr) +
+           growth_in(write_at_once, nr / 20);
+}
+
 /* What a storm needs once is not growth: so many events as come while vbdd
- * waits for its turn on a busy machine. */
+ * waits for its turn on a busy machine. What is not bounded grows in every
+ * round (6 MiB, when events were left in libxenstore's hands); the most that
+ * was ever needed at once is reached in one of the first. */
 static void check_memory(void)
 {
+    enum { ROUNDS = 5, BOUND_KIB = 512 };
     unsigned long nr = tap_scaled(20000);
     long growth;
 
     open_storms();
-    growth_in(rewrite_state, nr);
-    growth_in(change_everything, nr / 2);
-    growth_in(write_at_once, nr / 40);
-    growth = growth_in(rewrite_state, 4 * nr);
-    growth += growth_in(change_everything, nr);
-    growth += growth_in(write_at_once, nr / 20);
+    growth_in_round(nr / 2); /* to begin with */
+    growth = growth_in_round(nr);
+    for (unsigned i = 1; i < ROUNDS && growth > BOUND_KIB; i++)
+        growth = growth_in_round(nr);
     if (!process_is_instrumented())
-        CHECK(growth <= 512);
+        CHECK(growth <= BOUND_KIB);
     close_storms();
 }
 
