@@ -205,7 +205,7 @@ void front_put_pending(struct vbdfront *front);
 void front_answer(struct vbdfront *front, struct vbdfront_io *io, int error);
 /* All that waits fails with -EIO. */
 void front_fail_pending(struct vbdfront *front);
-/* The request will never be answered: its operation waits again. */
+/* No answer to the request will be taken: its operation waits again. */
 void front_recall(struct vbdfront *front, const struct front_shadow *shadow);
 /* Nothing is on a ring, and what both ends agree on has changed: what waits is
  * judged and planned anew, and stands in the order of submission. */
@@ -225,11 +225,9 @@ int front_queues_open(struct vbdfront *front);
  * keeps are left alone for ever and counted as lost. Nothing may be in
  * flight. */
 void front_queues_close(struct vbdfront *front, uint64_t timeout_us);
-/* After a restore. Takes what has been answered; false: the back end is
- * broken. */
-bool front_queues_take_last(struct vbdfront *front);
-/* What has not been answered is recalled, and the queues are closed without
- * the back end, which has nothing of this life. */
+/* After a restore. All that is on the rings, answered or not, is recalled, and
+ * the queues are closed without the back end, which has nothing of this
+ * life. */
 void front_queues_forget(struct vbdfront *front);
 /* The queue with the most room. */
 struct front_queue *front_queue_choose(struct vbdfront *front);

@@ -350,15 +350,6 @@ void front_queues_run(struct vbdfront *front)
     } while (final_checks(front));
 }
 
-bool front_queues_take_last(struct vbdfront *front)
-{
-    do {
-        if (!take_all_responses(front))
-            return false;
-    } while (final_checks(front));
-    return true;
-}
-
 /* --- the end of those in flight ------------------------------------------ */
 
 static void recall_queue(struct front_queue *queue)

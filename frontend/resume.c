@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * The life after a restore: what of the operations in flight is done again.
  *
- * An operation goes on from the first of its sectors that was not answered.
- * What was answered behind that is done once more, and what was not answered
- * may have been carried out all the same. Why a repeated write does no harm:
+ * An operation goes on from the first of its sectors whose answer had not been
+ * taken. The old ring is not looked at any more, as its answers cannot be
+ * believed: the back end may have gone on after the suspend, while the
+ * toolstack copied the guest's memory page by page. The ring's page may have
+ * been copied after the answer was written, and the data's page before the data
+ * was: a READ would be done with stale data. So what was answered but not
+ * taken, errors too, is asked again, and may have been carried out, as may what
+ * was not answered. Why a repeated write does no harm:
  *
  *   Its operation is not done, so it may take effect at any time until it is.
  *   Writes that were waited for before its submit are before it in any case,
@@ -16,20 +21,21 @@
  * Order: all wait again in the order of their submission, so that whatever was
  * before or behind a barrier is so now.
  *
- * Durability is told only by a flush or a barrier that was answered, and both
- * back ends have the same disk: a flush of the new one covers what was answered
- * by the old one, which has flushed, too, before it let go.
+ * Durability is told only by a flush or a barrier that is done, and both back
+ * ends have the same disk: a flush of the new one covers what was answered by
+ * the old one, which has flushed, too, before it let go.
  *
  *   FLUSH    begins again, as the new back end knows it.
  *   FUA      goes on in its step: the rest of the data, then the flush.
  *   BARRIER  begins again, by the plan that suits the new back end. Where the
  *            old one was in the middle says nothing: another plan has other
- *            steps, and writes before it that were carried out but not answered
+ *            steps, and writes before it that were carried out but are not done
  *            come once more, and must come before its data. To write that data
  *            twice does no harm either: a back end answers a barrier after all
- *            that is before it and begins nothing behind it until then (C6), so
- *            that no write which overlaps the data can have been answered since
- *            the barrier began. */
+ *            that is before it and begins nothing behind it until then (C6).
+ *            One queue's answers are taken in the order of the ring, and with
+ *            several queues a barrier is alone on them: what is behind it
+ *            cannot have been taken before it, and comes again, behind it. */
 #include "frontend/private.h"
 
 /* plan.c says it to each operation. */
@@ -60,8 +66,6 @@ int vbdfront_resume(struct vbdfront *front, uint64_t timeout_us)
 
     if (front->state == VBDFRONT_CLOSED)
         return 0;
-    if (front->state == VBDFRONT_CONNECTED && !front_queues_take_last(front))
-        front_break(front);
     front_queues_forget(front);
     front->is_watching = false;
     if (front->state == VBDFRONT_BROKEN)

@@ -146,10 +146,10 @@ int vbdfront_disconnect(struct vbdfront *front, uint64_t timeout_us);
 
 /* The guest has been restored, maybe elsewhere: its memory is what it was; its
  * grants, event ports and watches are gone (port.h). For each disk, before
- * anything else is asked of it. What the old back end had answered is done;
- * then it connects as vbdfront_connect() does, to whatever the new back end
- * offers, and sends again what had not been answered, in the order of
- * submission.
+ * anything else is asked of it. It connects as vbdfront_connect() does, to
+ * whatever the new back end offers, and sends again, in the order of
+ * submission, everything whose answer it had not taken before (in a poll): what
+ * stands on the old ring is not believed.
  *
  * So a write may be done twice, the second time after others that overlap it
  * and were in flight with it, even if these are done by then. Nobody sees that
@@ -159,8 +159,8 @@ int vbdfront_disconnect(struct vbdfront *front, uint64_t timeout_us);
  * What the new disk cannot do fails as if it were submitted now, but with -EIO
  * where it does not fit (a smaller disk, larger sectors). Features, size and
  * vbdfront_info may be different; what is less is said in vbdfront_reason(). A
- * suspend that was cancelled needs none of this. 0; -EIO when the disk is or
- * gets BROKEN, which it stays; an error of vbdfront_connect(): all that was in
+ * suspend that was cancelled needs none of this. 0; -EIO when the disk is
+ * BROKEN, which it stays; an error of vbdfront_connect(): all that was in
  * flight has failed with -EIO, and the disk is CLOSED, as is one that was. */
 int vbdfront_resume(struct vbdfront *front, uint64_t timeout_us);
 

@@ -45,11 +45,12 @@ int local_grant_end(struct local *local, uint32_t gref);
  * the same contents at the same address; but its grant table is empty, all
  * its ports are closed (the peers' are unbound), and its store connection is
  * closed, and every watch with it. What back ends have mapped stays the dead
- * domain's: nothing of it reaches the new one. (They must have come to rest:
- * what they write meanwhile may or may not be in the new memory.) References
- * that were granted before are the caller's still; local_grant_end() takes
- * each of them back, and it never is -EBUSY. -EINVAL, -EEXIST: nothing has
- * happened; after any other error only local_close() is left. */
+ * domain's: nothing of it reaches the new one. But what they write meanwhile
+ * may be in the new memory in part, as on Xen: an answer without its data.
+ * References that were granted before are the caller's still;
+ * local_grant_end() takes each of them back, and it never is -EBUSY. -EINVAL,
+ * -EEXIST: nothing has happened; after any other error only local_close() is
+ * left. */
 int local_domain_restore(struct local *local, uint32_t domid);
 
 /* --- back-end side -------------------------------------------------------- */

@@ -502,11 +502,16 @@ void fake_execute_held(struct fake *fake, unsigned index)
 
 void fake_answer_held(struct fake *fake, unsigned index, int16_t status)
 {
+    if (status == BLKIF_RSP_OKAY)
+        execute(fake, &fake->held[index]);
+    fake_answer_undone(fake, index, status);
+}
+
+void fake_answer_undone(struct fake *fake, unsigned index, int16_t status)
+{
     unsigned queue = fake->held_queue[index];
     struct blkif_wire_request request = take_held(fake, index);
 
-    if (status == BLKIF_RSP_OKAY)
-        execute(fake, &request);
     answer(fake, queue, request.id, blkif_response_operation(&request),
            status);
 }

@@ -107,6 +107,8 @@ void fake_live(struct fake *fake); /* both: the one that init sets */
 /* Executes the held request and answers it with status, from its place in
  * held[]; the others move up. */
 void fake_answer_held(struct fake *fake, unsigned index, int16_t status);
+/* Answers it, and never executes it. */
+void fake_answer_undone(struct fake *fake, unsigned index, int16_t status);
 /* Executes it, and never answers. */
 void fake_execute_held(struct fake *fake, unsigned index);
 /* Puts any response on the first ring. */

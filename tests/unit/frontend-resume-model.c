@@ -6,13 +6,15 @@
  * section 3. Mechanism: the real core over a fake port does random operations
  * that overlap; the back end carries them out and answers them in any order
  * that blkif allows; at a restore it has carried out any part of what it had,
- * and answered any part of that. Each sector says which write it is of. */
+ * and answered any part of that, but not all data that it answered to have read
+ * is in the memory. Each sector says which write it is of. */
+#include "common/blkif/validate.h"
 #include "tests/unit/frontend-disk.h"
 
 enum {
     RUNS = 150, OPERATIONS = 220, SECTORS = 512, MAX_SECTORS = 160,
     SLOTS = 24, SLOT_PAGES = 21, RESTORE_IN = 40,
-    NEVER = 0x7fffffff, DISCARDED = 0xdddddddd,
+    NEVER = 0x7fffffff, DISCARDED = 0xdddddddd, STALE = 0xee,
 };
 _Static_assert(SLOTS * SLOT_PAGES <= (int)BUFFER_PAGES, "frontend-disk.h");
 _Static_assert((int)OPERATIONS <= (int)IOS, "frontend-disk.h");
@@ -24,10 +26,12 @@ struct stamp { uint32_t id, sector; };
 static int submitted[IOS], finished[IOS];
 static unsigned slots[IOS];
 static bool slot_is_used[SLOTS];
-static unsigned nr_operations, nr_restores, nr_again, nr_operations_ever;
+static unsigned nr_operations, nr_operations_ever;
+static unsigned nr_restores, nr_again, nr_torn;
 static int now;
 static uint8_t durable[SECTORS * 512];
 static bool may_fail; /* this run has back ends that refuse something */
+static bool is_suspended; /* the guest, while its memory is copied */
 static uint64_t random_state;
 
 static uint32_t random_below(uint32_t n)
@@ -212,6 +216,8 @@ static void submit_any(void)
         ios[i].data = data;
     if (is_write(&ios[i]))
         stamp_data(data, i);
+    else
+        memset(data, STALE, ios[i].nr_sectors * 512);
     slots[i] = slot;
     slot_is_used[slot] = true;
     results[i] = UNDONE;
@@ -248,6 +254,20 @@ static bool may_answer(unsigned queue, bool is_barrier, bool answers)
     return answers;
 }
 
+/* A torn copy of the memory has what was there before, and the answer. */
+static void answer_held(unsigned index, bool well)
+{
+    bool reads = blkif_response_operation(&world.held[index]) == R;
+
+    if (is_suspended && reads && random_below(2)) {
+        fake_answer_undone(&world, index, BLKIF_RSP_OKAY);
+        nr_torn++;
+    } else {
+        fake_answer_held(&world, index,
+                         well ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR);
+    }
+}
+
 /* Answers anything it holds, or does without the answer. */
 static void execute_any(bool answers, bool well)
 {
@@ -259,8 +279,7 @@ static void execute_any(bool answers, bool well)
     if (!may_answer(world.held_queue[index], operation == B, answers))
         fake_execute_held(&world, index);
     else
-        fake_answer_held(&world, index,
-                         well ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR);
+        answer_held(index, well);
     if (well && (operation == F || operation == B))
         memcpy(durable, world.disk, sizeof durable);
 }
@@ -297,8 +316,10 @@ static void restore_any(void)
     uint64_t before, after;
     struct vbdfront_stats stats;
 
+    is_suspended = true;
     for (uint32_t n = random_below(2 * SLOTS); n > 0; n--)
         execute_any(random_below(3), true);
+    is_suspended = false;
     memset(is_silent, false, sizeof is_silent);
     memset(is_mute, false, sizeof is_mute);
     vbdfront_get_stats(front, &stats);
@@ -372,13 +393,14 @@ static void run(void)
 
 static void check_runs(bool fails)
 {
-    nr_restores = nr_again = nr_operations_ever = 0;
+    nr_restores = nr_again = nr_torn = nr_operations_ever = 0;
     may_fail = fails;
     for (unsigned i = 0; i < tap_scaled(RUNS); i++)
         run();
-    CHECK(nr_restores > 0 && nr_again > 0);
-    NOTE("%u operations, %u restores, %u requests put at once after them",
-         nr_operations_ever, nr_restores, nr_again);
+    CHECK(nr_restores > 0 && nr_again > 0 && nr_torn > 0);
+    NOTE("%u operations, %u restores, %u requests put at once after them; %u "
+         "answers without data", nr_operations_ever, nr_restores, nr_again,
+         nr_torn);
 }
 
 static void check_good(void)
