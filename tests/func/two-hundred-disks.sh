@@ -60,7 +60,11 @@ all_wakeups() {
     done
     echo $sum
 }
-sleep 5 # idle buffers go back
+for i in $(seq 10); do # until idle buffers have gone back
+    before=$(all_wakeups)
+    sleep 5
+    [ "$before" = "$(all_wakeups)" ] && break
+done
 before=$(all_wakeups)
 sleep 10
 after=$(all_wakeups)
