@@ -88,6 +88,13 @@ static void on_trim(struct ev_loop *loop, ev_timer *watcher, int events)
         ev_timer_stop(loop, watcher);
 }
 
+static void on_never(struct ev_loop *loop, ev_periodic *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
+}
+
 static void start_watchers(struct worker *worker)
 {
     int engine_fd = worker->engine->ops->poll_fd(worker->engine);
@@ -105,6 +112,11 @@ static void start_watchers(struct worker *worker)
     ev_init(&worker->trim_timer, on_trim);
     worker->trim_timer.repeat = 2.;
     worker->trim_timer.data = worker;
+    /* An idle worker sleeps. libev wakes once a minute to see whether the
+     * clock was set, unless there is a timer of the day: then the kernel
+     * tells it. This one is for the year 2286. */
+    ev_periodic_init(&worker->never, on_never, 1e10, 0., 0);
+    ev_periodic_start(worker->loop, &worker->never);
 }
 
 /* --- opening and closing ------------------------------------------------------------ */

@@ -46,6 +46,7 @@ struct worker {
 
     ev_io event_watcher, engine_watcher, listen_watcher, control_watcher;
     ev_timer coherency_timer, trim_timer;
+    ev_periodic never; /* see start_watchers() */
     int control_fd; /* the supervisor's connection, or -1 */
 
     /* Requests whose coherency work is done and which wait for their answer,
