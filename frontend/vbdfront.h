@@ -124,8 +124,9 @@ struct vbdfront_io {
 
 /* node: the device's directory in XenStore ("/local/domain/5/device/vbd/51712"
  * or relative; a restored domain has another number, so that only what is
- * relative can be resumed), copied. port: borrowed until close. config: copied; NULL for
- * the defaults. 0, -ENOMEM, -ENAMETOOLONG, -EINVAL (the config). */
+ * relative can be resumed), copied. port: borrowed until close. config:
+ * copied; NULL for the defaults. 0, -ENOMEM, -ENAMETOOLONG, -EINVAL (the
+ * config). */
 int vbdfront_open(const struct vbdfront_port *port, const char *node,
                   const struct vbdfront_config *config,
                   struct vbdfront **front);
