@@ -31,7 +31,9 @@ stat_of() { # KEY
 
 # the names of the nodes that are written from here on, in order
 watch_node() {
-    with_store xenstore-watch "$node" >"$work/watch.$domid" 2>&1 &
+    # not by with_store: its shell would be what is killed
+    XENSTORED_PATH=$local_dir/xenstored xenstore-watch "$node" \
+        >"$work/watch.$domid" 2>&1 &
     watcher=$!
     pids+=("$watcher")
     wait_for test -s "$work/watch.$domid"
@@ -102,6 +104,7 @@ a() {
     check "$profile: it writes its own nodes in its own order" \
         says_written "$*"
     kill "$watcher"
+    wait "$watcher" 2>/dev/null
     check "$profile: its flush reaches the disk" \
         flushes_by "$flushes" "$barriers"
     check "$profile: writes" write_data "$profile"
@@ -161,4 +164,8 @@ check "it closes and leaves nothing" leaves_nothing 6
 
 refuses "a system that is none is refused" "as has" guest plan9 info
 check "the daemons are alive" ctl ping
+kill "$watcher"
+wait "$watcher" 2>/dev/null
+check "no watcher is left" \
+    test -z "$(pgrep -f 'xenstore-watch /local/domain/[0-9]*/device/vbd/51712')"
 finish
