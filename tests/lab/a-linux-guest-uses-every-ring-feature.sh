@@ -19,13 +19,24 @@ disk=$(mktemp "${VBDD_TEST_DIR:-/var/tmp}/vbdd-lab.XXXXXX")
 log=$(mktemp)
 tree=$(mktemp -d)
 trap 'rm -rf "$disk" "$log" "$tree"' EXIT
-truncate -s 512M "$disk"
-mkfs.ext4 -q -F -E nodiscard "$disk"
 make -C "$top_builddir" install prefix=/usr/local sysconfdir=/etc \
     DESTDIR="$tree" >"$log" 2>&1 || { sed 's/^/# /' "$log"; exit 99; }
-"$lab/lab" run --timeout 600 --disk "$disk" --tree "$tree" \
-    --guest-copy "$lab/guest-rings.sh:/job" \
-    "$lab/dom0-rings.sh" 2>&1 | tr -d '\r' | tee "$log" | sed 's/^/# /'
+boot() {
+    rm -f "$disk"
+    truncate -s 512M "$disk"
+    mkfs.ext4 -q -F -E nodiscard "$disk"
+    "$lab/lab" run --timeout 600 --disk "$disk" --tree "$tree" \
+        --guest-copy "$lab/guest-rings.sh:/job" \
+        "$lab/dom0-rings.sh" 2>&1 | tr -d '\r' | tee "$log" | sed 's/^/# /'
+}
+# A guest with two processors is now and then lost by the emulation, with a
+# triple fault on the second one, also before it has seen a disk. That says
+# nothing about us: once more then.
+for try in 1 2 3; do
+    boot
+    grep -q 'Triple fault' "$log" || break
+    echo "# the emulation has lost the guest (try $try)"
+done
 
 n=0 failed=0
 says() { # SENTENCE PATTERN
