@@ -7,34 +7,10 @@
 # and nothing is left when the guest is gone.
 # Source: ARCHITECTURE.md, blkif.h feature-flush-cache.
 # Mechanism: tests/lab boots Xen 4.17 under emulation; dom0 runs this build.
-lab=$top_srcdir/tests/lab
-missing=$("$lab/lab" missing | xargs)
-if [ -n "$missing" ]; then
-    echo "1..0 # SKIP needs the packages $missing"
-    exit 0
-fi
-disk=$(mktemp "${VBDD_TEST_DIR:-/var/tmp}/vbdd-lab.XXXXXX")
-log=$(mktemp)
-tree=$(mktemp -d)
-trap 'rm -rf "$disk" "$log" "$tree"' EXIT
+. "$top_srcdir/tests/lab/lib.sh"
 truncate -s 64M "$disk"
-# as an administrator would install it
-make -C "$top_builddir" install prefix=/usr/local sysconfdir=/etc \
-    DESTDIR="$tree" >"$log" 2>&1 || { sed 's/^/# /' "$log"; exit 99; }
-"$lab/lab" run --disk "$disk" --tree "$tree" \
-    --guest-copy "$lab/guest-job.sh:/job" \
-    "$lab/dom0-pvh.sh" 2>&1 | tr -d '\r' | tee "$log" | sed 's/^/# /'
+run_lab --guest-copy "$lab/guest-job.sh:/job" "$lab/dom0-pvh.sh"
 
-n=0 failed=0
-says() { # SENTENCE PATTERN
-    n=$((n + 1))
-    if grep -q -E "$2" "$log"; then
-        echo "ok $n - $1"
-    else
-        failed=1
-        echo "not ok $n - $1"
-    fi
-}
 says "xl create succeeds with an ordinary disk line" "LAB: created"
 says "Linux's blkfront sees flush" \
      "JOB: blkfront: xvda: (flush diskcache|barrier or flush): enabled"
@@ -49,5 +25,4 @@ says "e2fsck in dom0 finds the file system clean" "LAB: e2fsck clean"
 says "the disk is detached when the guest is gone" \
      "LAB: disks after the guest is gone: 0"
 says "vbdd ends cleanly" "LAB: vbdd ended with 0"
-echo "1..$n"
-exit $failed
+finish
