@@ -50,7 +50,7 @@ enum {
 struct coherency_request {
     enum coherency_op op;
     unsigned flags;
-    uint64_t offset_bytes; /* multiples of 512; anything else is -EINVAL */
+    uint64_t offset_bytes; /* any byte: C13 merges what is not whole blocks */
     uint64_t length_bytes; /* 0 only for FLUSH and BARRIER */
     void *data;            /* length_bytes; borrowed until done(); copied if it
                               is not aligned to the engine's memory_align.
@@ -149,6 +149,10 @@ void coherency_timer(struct coherency *disk);
 /* Looks at the target's size again, see engine_resize(). What has grown is
  * there for every client at once. */
 int coherency_resize(struct coherency *disk);
+
+/* As engine_extent(), for any byte; -EIO in fail-stop. */
+int coherency_extent(struct coherency *disk, uint64_t offset_bytes,
+                     uint64_t *length_bytes, bool *is_hole);
 
 const struct engine_info *coherency_info(const struct coherency *disk);
 /* C8; for good. Nothing that comes later gets as far as its data. */

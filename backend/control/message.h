@@ -35,15 +35,18 @@ enum message_type {
     MESSAGE_RESUME,      /* the suspend was cancelled: go on */
     MESSAGE_VBD_STATS,   /* the reply carries message_vbd_stats */
     MESSAGE_LOG_LEVEL,   /* message.log_level */
+    MESSAGE_NBD_STATS,   /* the reply carries message_nbd_stats */
     /* worker -> supervisor */
     MESSAGE_READY = 64,  /* once: struct message_ready */
     MESSAGE_FAILED,      /* once: could not attach; text says why */
     MESSAGE_REPLY,       /* to any of the above: error, and what was asked */
     MESSAGE_BROKEN,      /* a vbd's ring broke the protocol; text says how */
     MESSAGE_FAIL_STOP,   /* C8; text says why */
+    MESSAGE_NBD_EVENT,   /* message_nbd_event; text is a sentence for the log */
 };
 
-enum { MESSAGE_TEXT_BYTES = 256, MESSAGE_LATENCY_BUCKETS = 40 };
+enum { MESSAGE_TEXT_BYTES = 256, MESSAGE_LATENCY_BUCKETS = 40,
+       MESSAGE_NBD_CLIENTS = 16 };
 
 /* How data gets from and to a guest's pages. */
 enum message_grants {
@@ -112,6 +115,37 @@ struct message_vbd_stats {
     } queues[BLKIF_MAX_QUEUES];
 };
 
+/* What becomes of the emulated path (C11). */
+enum message_nbd_kind {
+    MESSAGE_NBD_CONNECTED, /* negotiated: requests may come */
+    MESSAGE_NBD_HANDOVER,  /* FLUSH, then DISC, and nothing between them:
+                              everything is complete and durable */
+    MESSAGE_NBD_LEFT,      /* DISC without such a FLUSH */
+    MESSAGE_NBD_LOST,      /* EOF, an error, or thrown out: changes no policy */
+    MESSAGE_NBD_REFUSED,   /* by emulated-after-handover = refuse */
+};
+
+struct message_nbd_event {
+    uint32_t kind;   /* enum message_nbd_kind */
+    uint32_t client; /* its number, never used twice by a worker */
+    int32_t pid;     /* of the peer, SO_PEERCRED; 0: not known */
+};
+
+struct message_nbd_stats {
+    uint64_t requests[8]; /* by NBD command */
+    uint64_t errors[8];   /* answered with an error */
+    uint64_t bytes_read, bytes_written;
+    uint64_t accepted, handovers, lost, refused;
+    uint32_t was_handed_over; /* and no front end has closed since */
+    uint32_t nr_clients;
+    struct message_nbd_client {
+        uint32_t number;
+        int32_t pid;
+        uint32_t is_negotiating, is_read_only, in_flight;
+        uint64_t requests, bytes_read, bytes_written;
+    } clients[MESSAGE_NBD_CLIENTS];
+};
+
 struct message {
     uint32_t type; /* enum message_type */
     uint32_t tag;  /* chosen by the asker, echoed */
@@ -122,6 +156,8 @@ struct message {
         struct message_ready ready;
         struct message_stats stats;
         struct message_vbd_stats vbd_stats;
+        struct message_nbd_stats nbd_stats;
+        struct message_nbd_event nbd_event;
         uint32_t log_level; /* enum log_level of common/host/log.h */
     };
     char text[MESSAGE_TEXT_BYTES]; /* ours, never a guest's; 0-terminated */

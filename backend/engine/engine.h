@@ -121,6 +121,9 @@ struct engine_ops {
     int (*poll_fd)(struct engine *engine);
     /* See engine_resize(). NULL: the size never changes. */
     int (*resize)(struct engine *engine);
+    /* See engine_extent(). NULL: all is data. */
+    int (*extent)(struct engine *engine, uint64_t offset_bytes,
+                  uint64_t *length_bytes, bool *is_hole);
 };
 
 /* Every engine starts with this. */
@@ -148,6 +151,20 @@ void engine_close(struct engine *engine);
 static inline int engine_resize(struct engine *engine)
 {
     return engine->ops->resize ? engine->ops->resize(engine) : -EOPNOTSUPP;
+}
+
+/* What is at offset_bytes (below the size): *is_hole says whether nothing is
+ * allocated there and it reads as zeros, *length_bytes (in: the most that is
+ * of interest, > 0; out: > 0, not more) how far that holds. A snapshot that may be
+ * out of date with requests in flight, never with what is complete. Does not
+ * wait for a device; one system call or two. 0 or -errno. */
+static inline int engine_extent(struct engine *engine, uint64_t offset_bytes,
+                                uint64_t *length_bytes, bool *is_hole)
+{
+    *is_hole = false;
+    return engine->ops->extent ? engine->ops->extent(engine, offset_bytes,
+                                                     length_bytes, is_hole)
+                               : 0;
 }
 
 static inline void engine_submit(struct engine *engine,

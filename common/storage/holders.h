@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * Who has a block device or file in use, for the sentence of a refusal and for
+ * `vbdctl doctor` (C12). Detection, not exclusion: what is found may be gone
+ * a moment later, and what another namespace does may not be seen. Any
+ * thread; no state. */
+#ifndef VBDD_STORAGE_HOLDERS_H
+#define VBDD_STORAGE_HOLDERS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/storage/blockdev.h"
+
+enum holder_kind {
+    HOLDER_MOUNT,     /* what: the mount point */
+    HOLDER_SWAP,
+    HOLDER_DEVICE,    /* device-mapper, md, ...; what: its name ("dm-0 (vg-lv)") */
+    HOLDER_LOOP,      /* a loop device over this file; what: "/dev/loop3" */
+    HOLDER_LOOP_FILE, /* this is a loop device over a file that somebody has;
+                         what: the file */
+    HOLDER_LOCK,      /* flock, POSIX or OFD lock; what: "flock" or
+                         "OFD lock, bytes 100-103 (qemu)" */
+    HOLDER_OPENER,    /* a process has it open; what: "read" or "write",
+                         ", exclusive"; its command in process */
+};
+
+struct holder {
+    enum holder_kind kind;
+    /* The device that is in use: the target itself, its whole disk, or one of
+     * its partitions. */
+    char device[BLOCKDEV_NAME_BYTES];
+    char what[BLOCKDEV_PATH_BYTES];
+    pid_t pid; /* 0: not known or none */
+    char process[32];
+    bool excludes; /* alone keeps a writer from attaching */
+};
+
+/* Calls each() for every holder that can be found, in the order of enum
+ * holder_kind. Processes in `except` (zero-terminated pids, NULL: none) are
+ * passed over. each() returns false to stop. 0 or -errno (not: found none). */
+int holders_find(const struct blockdev *device, const pid_t *except,
+                 bool (*each)(void *context, const struct holder *holder),
+                 void *context);
+
+/* The holder in a few words: "mounted on /srv (sda1)", "swap", "held by dm-0
+ * (vg-lv)", "locked by qemu-img, pid 12 (OFD lock, bytes 100-103)", "open for
+ * writing in dd, pid 7". Returns text. */
+char *holder_describe(const struct holder *holder, char *text, unsigned size);
+
+/* As holders_find(), but one sentence's part that names the first holder that
+ * excludes; false: none can be named. */
+bool holders_name(const struct blockdev *device, char *text, unsigned size);
+
+#endif
