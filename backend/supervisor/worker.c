@@ -67,11 +67,13 @@ static const char *type_text(uint32_t type)
     case MESSAGE_RESUME: return "RESUME";
     case MESSAGE_VBD_STATS: return "VBD_STATS";
     case MESSAGE_LOG_LEVEL: return "LOG_LEVEL";
+    case MESSAGE_NBD_STATS: return "NBD_STATS";
     case MESSAGE_READY: return "READY";
     case MESSAGE_FAILED: return "FAILED";
     case MESSAGE_REPLY: return "REPLY";
     case MESSAGE_BROKEN: return "BROKEN";
     case MESSAGE_FAIL_STOP: return "FAIL_STOP";
+    case MESSAGE_NBD_EVENT: return "NBD_EVENT";
     }
     return "an unknown message";
 }
@@ -233,6 +235,8 @@ static void take_message(struct worker *worker, const struct message *message)
     case MESSAGE_RESUME:
     case MESSAGE_VBD_STATS:
     case MESSAGE_LOG_LEVEL:
+    case MESSAGE_NBD_STATS:
+    case MESSAGE_NBD_EVENT:
         break;
     }
     refuse(worker, "not a worker's to say", message->type);
