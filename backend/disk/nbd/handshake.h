@@ -40,6 +40,8 @@ enum {
     NBD_ANSWER_BYTES = 16384,
     /* After so many options without a GO the client is hung up on. */
     NBD_MAX_OPTIONS = 256,
+    /* The metadata context ID of base:allocation. */
+    NBD_ALLOCATION_CONTEXT = 1,
 };
 
 struct nbd_handshake {
