@@ -50,8 +50,9 @@ struct nbd_handshake {
     const char *why; /* CLOSED: a sentence for the log, never the client's */
     /* the rest is the machine's own */
     unsigned nr_options;
-    uint32_t option, option_bytes, skip_bytes;
-    uint32_t buffered_bytes;
+    uint32_t option;
+    bool has_header;                       /* of the option: data comes */
+    uint32_t piece_bytes, collected_bytes; /* flags, header or data */
     uint8_t buffer[NBD_OPTION_BYTES];
 };
 
