@@ -3,8 +3,9 @@
 # replays its corpus, for `make check`, and, where configure was given
 # CC=clang --enable-fuzzing --enable-asan --enable-ubsan, with libFuzzer, for
 # `make check-fuzz FUZZ_SECONDS=60`.
-fuzz_names = ring indirect store front
-EXTRA_DIST += %D%/corpus %D%/fuzz.sh %D%/store.dict %D%/front.dict
+fuzz_names = ring indirect store front nbd
+EXTRA_DIST += %D%/corpus %D%/fuzz.sh %D%/store.dict %D%/front.dict \
+	%D%/nbd.dict
 
 fuzz_common = %D%/fuzz.h
 fuzz_ring_sources = %D%/ring.c %D%/model.h $(fuzz_common)
@@ -15,9 +16,11 @@ fuzz_store_sources = %D%/store.c %D%/nodes.h $(fuzz_common)
 fuzz_store_libs = libsupervisor.a libblkif.a
 fuzz_front_sources = %D%/front.c %D%/nodes.h $(fuzz_common)
 fuzz_front_libs = libvbdfront.a libblkif.a
+fuzz_nbd_sources = %D%/nbd.c %D%/options.h $(fuzz_common)
+fuzz_nbd_libs = libnbdproto.a
 
 fuzz_replays = %D%/replay-ring %D%/replay-indirect %D%/replay-store \
-	%D%/replay-front
+	%D%/replay-front %D%/replay-nbd
 check_PROGRAMS += $(fuzz_replays)
 TESTS += $(fuzz_replays)
 fuzz_replay = %D%/replay.c tests/unit/tap.h
@@ -33,10 +36,13 @@ fuzz_replay = %D%/replay.c tests/unit/tap.h
 %C%_replay_front_SOURCES = $(fuzz_front_sources) $(fuzz_replay)
 %C%_replay_front_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"front"'
 %C%_replay_front_LDADD = $(fuzz_front_libs)
+%C%_replay_nbd_SOURCES = $(fuzz_nbd_sources) $(fuzz_replay)
+%C%_replay_nbd_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"nbd"'
+%C%_replay_nbd_LDADD = $(fuzz_nbd_libs)
 
 if FUZZING
 fuzz_programs = %D%/fuzz-ring %D%/fuzz-indirect %D%/fuzz-store \
-	%D%/fuzz-front
+	%D%/fuzz-front %D%/fuzz-nbd
 noinst_PROGRAMS = $(fuzz_programs)
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
 %C%_fuzz_ring_SOURCES = $(fuzz_ring_sources)
@@ -51,6 +57,9 @@ fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
 %C%_fuzz_front_SOURCES = $(fuzz_front_sources)
 %C%_fuzz_front_LDADD = $(fuzz_front_libs)
 %C%_fuzz_front_LDFLAGS = $(fuzz_ldflags)
+%C%_fuzz_nbd_SOURCES = $(fuzz_nbd_sources)
+%C%_fuzz_nbd_LDADD = $(fuzz_nbd_libs)
+%C%_fuzz_nbd_LDFLAGS = $(fuzz_ldflags)
 
 FUZZ_SECONDS = 60
 check-fuzz: $(fuzz_programs)
