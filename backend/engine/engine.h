@@ -66,8 +66,8 @@ struct engine_info {
     uint64_t size_bytes;     /* a multiple of block_bytes */
     uint32_t block_bytes;    /* smallest unit of I/O: 512 or 4096 */
     uint32_t physical_bytes; /* what a write costs no read for; >= block */
-    uint32_t memory_align;   /* of data */
-    uint32_t max_bytes;      /* of one READ or WRITE */
+    uint32_t memory_align;   /* of data; a power of two, at most 4096 */
+    uint32_t max_bytes;      /* of one READ or WRITE; a multiple of 4096 */
     uint32_t discard_granularity_bytes, discard_alignment_bytes;
     bool read_only;
     bool can_fua, can_discard, can_secure;
