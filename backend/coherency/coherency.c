@@ -6,8 +6,6 @@
 
 #include "backend/coherency/request.h"
 
-enum { SECTOR_BYTES = 512 };
-
 #ifdef COHERENCY_BUGS
 enum coherency_bug coherency_bug;
 
@@ -80,15 +78,14 @@ static bool request_is_empty_flush(const struct request *request)
     return request_is_flush(request) && !request_has_data(request);
 }
 
-/* Whole sectors inside the disk, at least one. */
+/* Inside the disk, and at least one byte. */
 static bool request_fits(const struct request *request)
 {
     const struct coherency_request *public = request_public(request);
     uint64_t size_bytes = request_disk(request)->engine->info.size_bytes;
 
     return public->length_bytes > 0 && public->length_bytes <= size_bytes &&
-           public->offset_bytes <= size_bytes - public->length_bytes &&
-           (public->offset_bytes | public->length_bytes) % SECTOR_BYTES == 0;
+           public->offset_bytes <= size_bytes - public->length_bytes;
 }
 
 static bool client_may_write(const struct coherency_client *client)

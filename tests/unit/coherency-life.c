@@ -53,15 +53,16 @@ static void check_bad_ranges(void)
         if (op == COHERENCY_FLUSH || op == COHERENCY_BARRIER)
             continue;
         CHECK_EQ(refusal(op, 0, 0), -EINVAL);
-        CHECK_EQ(refusal(op, 1, 512), -EINVAL);
-        CHECK_EQ(refusal(op, 0, 513), -EINVAL);
+        CHECK_EQ(refusal(op, 1, 0), -EINVAL);
+        CHECK_EQ(refusal(op, HAND_BYTES - 1, 2), -EINVAL);
+        CHECK_EQ(refusal(op, 1, UINT64_MAX), -EINVAL);
         CHECK_EQ(refusal(op, HAND_BYTES, 512), -EINVAL);
         CHECK_EQ(refusal(op, HAND_BYTES - 512, 1024), -EINVAL);
         CHECK_EQ(refusal(op, 512, UINT64_MAX - 511), -EINVAL);
         CHECK_EQ(refusal(op, UINT64_MAX - 511, 512), -EINVAL);
     }
     CHECK_EQ(hand.count, 0);
-    CHECK_EQ(hand_stats(&hand).errors[COHERENCY_READ], 7);
+    CHECK_EQ(hand_stats(&hand).errors[COHERENCY_READ], 8);
     finish();
 }
 
@@ -342,7 +343,7 @@ static void check_refused_again_and_again(void)
     struct ask *ask;
 
     two_clients();
-    ask = ask_make(&hand, COHERENCY_READ, 1, 512, 0);
+    ask = ask_make(&hand, COHERENCY_READ, HAND_BYTES, 512, 0);
     ask->request.done = resubmit;
     resubmissions = 0;
     ask_send(a, ask);
