@@ -16,7 +16,8 @@ struct hand {
     struct engine engine;              /* first */
     struct engine_request **at_engine; /* in the order they came */
     unsigned count, room;
-    char *memory; /* the first HAND_BYTES of the disk */
+    char *memory; /* the first memory_bytes of the disk */
+    uint64_t memory_bytes;
     uint64_t now_us, timer_at_us;
     unsigned fail_stops, warnings;
     char sentence[256]; /* the last one */
@@ -102,6 +103,7 @@ static inline void hand_prepare(struct hand *hand, uint32_t block_bytes)
         hand, hand_now_us, hand_set_timer, hand_fail_stop, hand_warn};
     hand->now_us = 1000 * SECOND_US;
     hand->memory = calloc(1, HAND_BYTES);
+    hand->memory_bytes = HAND_BYTES;
     REQUIRE(hand->memory);
 }
 
@@ -171,7 +173,8 @@ static inline void hand_finish_nth(struct hand *hand, unsigned i, int error)
 {
     struct engine_request *request = hand->at_engine[i];
     bool has_memory =
-        !error && request->offset_bytes + request->length_bytes <= HAND_BYTES;
+        !error && request->offset_bytes + request->length_bytes <=
+                      hand->memory_bytes;
     char *place = hand->memory + request->offset_bytes;
 
     hand->count--;
@@ -227,7 +230,7 @@ static inline void ask_done(struct coherency_request *request, int error)
     ask->error = error;
 }
 
-/* misalign: by how much its data misses an alignment of 512. */
+/* misalign: by how much its data misses an alignment of 4096. */
 static inline struct ask *ask_make(struct hand *hand, enum coherency_op op,
                                    uint64_t offset_bytes, uint64_t length_bytes,
                                    unsigned misalign)
@@ -246,9 +249,9 @@ static inline struct ask *ask_make(struct hand *hand, enum coherency_op op,
     ask->request.done = ask_done;
     ask->request.owner = ask;
     if (has_data) {
-        uint64_t size = (length_bytes + 2 * 512 - 1) / 512 * 512;
+        uint64_t size = (misalign + length_bytes + 8191) / 4096 * 4096;
 
-        ask->memory = aligned_alloc(512, size);
+        ask->memory = aligned_alloc(4096, size);
         REQUIRE(ask->memory);
         memset(ask->memory, 0, size);
         ask->request.data = ask->memory + misalign;
