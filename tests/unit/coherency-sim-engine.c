@@ -19,33 +19,33 @@ bool sim_chance(struct sim_engine *sim, unsigned in_thousand)
     return sim_random(sim, 1000) < in_thousand;
 }
 
-void sector_fill(char *sector, uint64_t name, uint64_t place)
+void cell_fill(char *cell, uint64_t name, uint64_t place)
 {
     place++;
     if (name == sim_zeros) {
-        memset(sector, 0, SECTOR_BYTES);
+        memset(cell, 0, CELL_BYTES);
         return;
     }
-    memcpy(sector, &name, 8);
-    memcpy(sector + 8, &place, 8);
-    memcpy(sector + SECTOR_BYTES - 8, &name, 8);
+    memcpy(cell, &name, 8);
+    memcpy(cell + 8, &place, 8);
+    memcpy(cell + CELL_BYTES - 8, &name, 8);
 }
 
-uint64_t sector_name(const char *sector, uint64_t place)
+uint64_t cell_name(const char *cell, uint64_t place)
 {
     uint64_t name, tail, where;
 
-    memcpy(&name, sector, 8);
-    memcpy(&where, sector + 8, 8);
-    memcpy(&tail, sector + SECTOR_BYTES - 8, 8);
+    memcpy(&name, cell, 8);
+    memcpy(&where, cell + 8, 8);
+    memcpy(&tail, cell + CELL_BYTES - 8, 8);
     if (!name && !where && !tail)
         return sim_zeros;
     return name == tail && where == place + 1 ? name : sim_garbage;
 }
 
-unsigned sim_block_sectors(const struct sim_engine *sim)
+unsigned sim_block_cells(const struct sim_engine *sim)
 {
-    return sim->engine.info.block_bytes / SECTOR_BYTES;
+    return sim->engine.info.block_bytes / CELL_BYTES;
 }
 
 /* A cache may write back what it likes at any time: here when it is full. */
@@ -80,14 +80,14 @@ static void block_harden(struct sim_block *block, uint64_t serial)
 static void engine_do_read(struct sim_engine *sim,
                            struct engine_request *request)
 {
-    unsigned per_block = sim_block_sectors(sim);
+    unsigned per_block = sim_block_cells(sim);
     char *data = request->data;
 
-    for (unsigned i = 0; i < request->length_bytes / SECTOR_BYTES; i++) {
-        uint64_t s = request->offset_bytes / SECTOR_BYTES + i;
+    for (unsigned i = 0; i < request->length_bytes / CELL_BYTES; i++) {
+        uint64_t s = request->offset_bytes / CELL_BYTES + i;
         struct sim_block *block = &sim->blocks[s / per_block];
 
-        sector_fill(data + i * SECTOR_BYTES,
+        cell_fill(data + i * CELL_BYTES,
                     block->versions[block->count - 1].names[s % per_block], s);
     }
 }
@@ -95,11 +95,11 @@ static void engine_do_read(struct sim_engine *sim,
 static void engine_do_write(struct sim_engine *sim,
                             struct engine_request *request, int error)
 {
-    unsigned per_block = sim_block_sectors(sim);
-    uint64_t first = request->offset_bytes / SECTOR_BYTES;
+    unsigned per_block = sim_block_cells(sim);
+    uint64_t first = request->offset_bytes / CELL_BYTES;
     char *data = request->data;
 
-    for (unsigned i = 0; i < request->length_bytes / SECTOR_BYTES;
+    for (unsigned i = 0; i < request->length_bytes / CELL_BYTES;
          i += per_block) {
         struct sim_block *block = &sim->blocks[(first + i) / per_block];
         struct sim_version *version;
@@ -109,7 +109,7 @@ static void engine_do_write(struct sim_engine *sim,
         version = block_push(sim, block);
         for (unsigned j = 0; j < per_block; j++)
             version->names[j] =
-                sector_name(data + (i + j) * SECTOR_BYTES, first + i + j);
+                cell_name(data + (i + j) * CELL_BYTES, first + i + j);
         if (!error && (request->flags & ENGINE_FUA))
             block_harden(block, sim->serial);
     }
@@ -128,7 +128,7 @@ static void engine_do_zero(struct sim_engine *sim,
         if (error && sim_random(sim, 2))
             continue;
         version = block_push(sim, &sim->blocks[first + b]);
-        for (unsigned j = 0; j < sim_block_sectors(sim); j++)
+        for (unsigned j = 0; j < sim_block_cells(sim); j++)
             version->names[j] = sim_zeros;
     }
 }
@@ -136,7 +136,7 @@ static void engine_do_zero(struct sim_engine *sim,
 static void engine_do_discard(struct sim_engine *sim,
                               struct engine_request *request)
 {
-    unsigned per_block = sim_block_sectors(sim);
+    unsigned per_block = sim_block_cells(sim);
     uint64_t block_bytes = sim->engine.info.block_bytes;
     uint64_t first = request->offset_bytes / block_bytes;
 
@@ -189,7 +189,7 @@ void sim_engine_complete(struct sim_engine *sim)
         engine_do_discard(sim, request);
         break;
     case ENGINE_FLUSH:
-        for (unsigned b = 0; !error && b < SIM_SECTORS; b++)
+        for (unsigned b = 0; !error && b < SIM_CELLS; b++)
             if (sim->blocks[b].count)
                 block_harden(&sim->blocks[b], sim->flush_serial);
         break;
@@ -226,7 +226,7 @@ void sim_engine_open(struct sim_engine *sim)
                                           .resize = sim_engine_resize};
 
     sim->engine.ops = &ops;
-    for (unsigned b = 0; b < SIM_SECTORS / sim_block_sectors(sim); b++)
+    for (unsigned b = 0; b < SIM_CELLS / sim_block_cells(sim); b++)
         sim->blocks[b].count = 1;
 }
 
@@ -235,26 +235,26 @@ static void crash_add_write(struct sim_engine *sim,
                             const struct engine_request *request,
                             uint64_t *names)
 {
-    unsigned per_block = sim_block_sectors(sim);
-    unsigned first = (unsigned)(request->offset_bytes / SECTOR_BYTES);
+    unsigned per_block = sim_block_cells(sim);
+    unsigned first = (unsigned)(request->offset_bytes / CELL_BYTES);
     const char *data = request->data;
 
-    for (unsigned i = 0; i < request->length_bytes / SECTOR_BYTES;
+    for (unsigned i = 0; i < request->length_bytes / CELL_BYTES;
          i += per_block) {
         if (sim_random(sim, 2))
             continue;
         for (unsigned j = i; j < i + per_block; j++)
             names[first + j] =
-                data ? sector_name(data + j * SECTOR_BYTES, first + j)
+                data ? cell_name(data + j * CELL_BYTES, first + j)
                      : sim_zeros;
     }
 }
 
-void sim_engine_crash(struct sim_engine *sim, uint64_t names[SIM_SECTORS])
+void sim_engine_crash(struct sim_engine *sim, uint64_t names[SIM_CELLS])
 {
-    unsigned per_block = sim_block_sectors(sim);
+    unsigned per_block = sim_block_cells(sim);
 
-    for (unsigned b = 0; b < SIM_SECTORS / per_block; b++) {
+    for (unsigned b = 0; b < SIM_CELLS / per_block; b++) {
         struct sim_block *block = &sim->blocks[b];
         uint64_t k = sim_random(sim, 2) ? 0 : sim_random(sim, block->count);
 
