@@ -185,6 +185,9 @@ enum coherency_bug {
     COHERENCY_BUG_PART_ERROR_LOST,      /* C15: what a completion means */
     COHERENCY_BUG_ZERO_NO_MERGE,        /* C13 */
     COHERENCY_BUG_ZERO_IS_DURABLE,      /* C7 */
+    COHERENCY_BUG_EDGE_UNLOCKED,        /* C4, C13 */
+    COHERENCY_BUG_EDGE_READ_EARLY,      /* C4, C13 */
+    COHERENCY_BUG_STALE_EDGE,           /* C13 */
     COHERENCY_BUG_COUNT
 };
 void coherency_set_bug(enum coherency_bug bug);

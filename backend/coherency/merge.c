@@ -124,10 +124,15 @@ bool bounce_done(struct request *request)
 {
     if (request->phase != PHASE_PART) {
         request->phase++;
+        if (BUG(EDGE_READ_EARLY) && request_op(request) == COHERENCY_WRITE)
+            request->step = STEP_RANGE;
+        if (BUG(EDGE_UNLOCKED) && request_op(request) != COHERENCY_ZERO)
+            request_release_range(request);
         return false;
     }
     if (request_op(request) == COHERENCY_READ)
         bounce_copy(request, false);
-    request->phase = bounce_first_phase(request);
+    request->phase =
+        BUG(STALE_EDGE) ? PHASE_PART : bounce_first_phase(request);
     return true;
 }

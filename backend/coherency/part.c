@@ -183,10 +183,8 @@ bool part_start(struct request *request)
 #ifdef COHERENCY_BUGS
     if (BUG(ACK_BEFORE_WRITE) && request_op(request) == COHERENCY_WRITE)
         request_answer_early(request);
-    if (BUG(EARLY_RELEASE) && range_is_in(&request->range) &&
-        !request_is_long(request))
-        range_release(&request_disk(request)->ranges, &request->range,
-                      &request_disk(request)->ready);
+    if (BUG(EARLY_RELEASE) && !request_is_long(request))
+        request_release_range(request);
 #endif
     return true;
 }

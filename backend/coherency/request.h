@@ -146,6 +146,8 @@ void request_advance(struct request *request);
 void request_fail(struct request *request, int error);
 /* The engine flush that it waited for has succeeded. */
 void request_flushed(struct request *request);
+/* It has no more to do to its blocks; nothing if they are released. */
+void request_release_range(struct request *request);
 /* Puts it on the ready list; not for what is at the engine. */
 void request_wake(struct request *request);
 bool request_must_be_durable(const struct request *request);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * THE MODEL: what a disk may show. It knows nothing of how the layer works.
  * Time is one counter that ticks at each event. A write is named by the time
- * it was accepted at, and that name is what it leaves in each of its cells.
- * For each cell the model keeps the writes it was given, oldest first, and
+ * it was accepted at, and that name is what it leaves in each of its cells: the
+ * bytes that requests begin and end at, which may be sectors.
+ * For each cell the model keeps the writes it was given, oldest first.
  * (A ZERO leaves no name: any of them may have left the zeros that are seen.)
  * It judges two kinds of sightings: what a read returned (C3, C4), and what a
  * crash at this moment would leave (C5-C8). */

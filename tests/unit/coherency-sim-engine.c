@@ -19,28 +19,42 @@ bool sim_chance(struct sim_engine *sim, unsigned in_thousand)
     return sim_random(sim, 1000) < in_thousand;
 }
 
-void cell_fill(char *cell, uint64_t name, uint64_t place)
+uint64_t cell_start(const struct sim_engine *sim, uint64_t cell)
 {
-    place++;
-    if (name == sim_zeros) {
-        memset(cell, 0, CELL_BYTES);
-        return;
-    }
-    memcpy(cell, &name, 8);
-    memcpy(cell + 8, &place, 8);
-    memcpy(cell + CELL_BYTES - 8, &name, 8);
+    uint64_t shift = cell % sim_block_cells(sim) * 211 % (CELL_BYTES - 31);
+
+    return cell * CELL_BYTES + (sim->is_odd ? shift : 0);
 }
 
-uint64_t cell_name(const char *cell, uint64_t place)
+void cell_fill(const struct sim_engine *sim, char *data, uint64_t data_bytes,
+               uint64_t cell, uint64_t name)
 {
-    uint64_t name, tail, where;
+    char *start = data + (cell_start(sim, cell) - data_bytes);
+    char *end = data + (cell_start(sim, cell + 1) - data_bytes);
+    uint64_t place = cell + 1;
 
-    memcpy(&name, cell, 8);
-    memcpy(&where, cell + 8, 8);
-    memcpy(&tail, cell + CELL_BYTES - 8, 8);
-    if (!name && !where && !tail)
+    if (name == sim_zeros) {
+        memset(start, 0, (size_t)(end - start));
+        return;
+    }
+    memcpy(start, &name, 8);
+    memcpy(start + 8, &place, 8);
+    memcpy(end - 8, &name, 8);
+}
+
+uint64_t cell_name(const struct sim_engine *sim, const char *data,
+                   uint64_t data_bytes, uint64_t cell)
+{
+    const char *start = data + (cell_start(sim, cell) - data_bytes);
+    const char *end = data + (cell_start(sim, cell + 1) - data_bytes);
+    uint64_t name, tail, place;
+
+    memcpy(&name, start, 8);
+    memcpy(&place, start + 8, 8);
+    memcpy(&tail, end - 8, 8);
+    if (!name && !place && !tail)
         return sim_zeros;
-    return name == tail && where == place + 1 ? name : sim_garbage;
+    return name == tail && place == cell + 1 ? name : sim_garbage;
 }
 
 unsigned sim_block_cells(const struct sim_engine *sim)
@@ -81,14 +95,13 @@ static void engine_do_read(struct sim_engine *sim,
                            struct engine_request *request)
 {
     unsigned per_block = sim_block_cells(sim);
-    char *data = request->data;
+    uint64_t at = request->offset_bytes, c = cell_at(at);
 
-    for (unsigned i = 0; i < request->length_bytes / CELL_BYTES; i++) {
-        uint64_t s = request->offset_bytes / CELL_BYTES + i;
-        struct sim_block *block = &sim->blocks[s / per_block];
+    for (; c < cell_at(at + request->length_bytes); c++) {
+        struct sim_block *block = &sim->blocks[c / per_block];
 
-        cell_fill(data + i * CELL_BYTES,
-                    block->versions[block->count - 1].names[s % per_block], s);
+        cell_fill(sim, request->data, at, c,
+                  block->versions[block->count - 1].names[c % per_block]);
     }
 }
 
@@ -96,20 +109,17 @@ static void engine_do_write(struct sim_engine *sim,
                             struct engine_request *request, int error)
 {
     unsigned per_block = sim_block_cells(sim);
-    uint64_t first = request->offset_bytes / CELL_BYTES;
-    char *data = request->data;
+    uint64_t at = request->offset_bytes, c = cell_at(at);
 
-    for (unsigned i = 0; i < request->length_bytes / CELL_BYTES;
-         i += per_block) {
-        struct sim_block *block = &sim->blocks[(first + i) / per_block];
+    for (; c < cell_at(at + request->length_bytes); c += per_block) {
+        struct sim_block *block = &sim->blocks[c / per_block];
         struct sim_version *version;
 
         if (error && sim_random(sim, 2))
             continue;
         version = block_push(sim, block);
         for (unsigned j = 0; j < per_block; j++)
-            version->names[j] =
-                cell_name(data + (i + j) * CELL_BYTES, first + i + j);
+            version->names[j] = cell_name(sim, request->data, at, c + j);
         if (!error && (request->flags & ENGINE_FUA))
             block_harden(block, sim->serial);
     }
@@ -236,17 +246,14 @@ static void crash_add_write(struct sim_engine *sim,
                             uint64_t *names)
 {
     unsigned per_block = sim_block_cells(sim);
-    unsigned first = (unsigned)(request->offset_bytes / CELL_BYTES);
-    const char *data = request->data;
+    uint64_t at = request->offset_bytes, c = cell_at(at);
 
-    for (unsigned i = 0; i < request->length_bytes / CELL_BYTES;
-         i += per_block) {
+    for (; c < cell_at(at + request->length_bytes); c += per_block) {
         if (sim_random(sim, 2))
             continue;
-        for (unsigned j = i; j < i + per_block; j++)
-            names[first + j] =
-                data ? cell_name(data + j * CELL_BYTES, first + j)
-                     : sim_zeros;
+        for (uint64_t i = c; i < c + per_block; i++)
+            names[i] = request->data ? cell_name(sim, request->data, at, i)
+                                     : sim_zeros;
     }
 }
 

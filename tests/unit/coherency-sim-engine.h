@@ -35,6 +35,7 @@ struct sim_engine {
     uint64_t now_us, sick_until_us; /* flushes fail until then */
     int sick_errno;
     bool is_calm; /* nothing fails any more */
+    bool is_odd;  /* cells begin anywhere in their block */
     uint64_t target_bytes; /* what engine_resize() finds */
     unsigned pending_count;
     struct engine_request *pending[SIM_PENDING];
@@ -51,10 +52,21 @@ unsigned sim_block_cells(const struct sim_engine *sim);
 uint64_t sim_random(struct sim_engine *sim, uint64_t below);
 bool sim_chance(struct sim_engine *sim, unsigned in_thousand);
 
+/* Cells are what requests begin and end at: sectors, or in an odd world 32 to
+ * 992 bytes, as many to a block. Where one begins on the disk, in bytes: */
+uint64_t cell_start(const struct sim_engine *sim, uint64_t cell);
+/* Whose bytes these are; `offset_bytes` is where a cell begins. */
+static inline unsigned cell_at(uint64_t offset_bytes)
+{
+    return (unsigned)(offset_bytes / CELL_BYTES);
+}
 /* What is in a cell: the name of the write, where it belongs (from 1, so that
- * no write leaves zeros), the name; or all zeros (sim_zeros). */
-void cell_fill(char *cell, uint64_t name, uint64_t place);
+ * no write leaves zeros), the name; or all zeros (sim_zeros). data is what the
+ * disk holds from data_bytes on. */
+void cell_fill(const struct sim_engine *sim, char *data, uint64_t data_bytes,
+               uint64_t cell, uint64_t name);
 /* Its name; sim_garbage if that is not what is in it. */
-uint64_t cell_name(const char *cell, uint64_t place);
+uint64_t cell_name(const struct sim_engine *sim, const char *data,
+                   uint64_t data_bytes, uint64_t cell);
 
 #endif
