@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "backend/coherency/coherency.h"
+#include "tests/unit/engine-contract.h"
 #include "tests/unit/tap.h"
 
 enum { HAND_BYTES = 256 * 1024, SECOND_US = 1000 * 1000 };
@@ -41,6 +42,7 @@ static inline void hand_submit(struct engine *engine,
 {
     struct hand *hand = (struct hand *)(void *)engine;
 
+    CHECK(engine_contract_is_kept(&engine->info, request));
     if (hand->count == hand->room) {
         hand->room = hand->room ? 2 * hand->room : 64;
         hand->at_engine =

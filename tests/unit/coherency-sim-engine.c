@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/engine-contract.h"
+
 uint64_t sim_random(struct sim_engine *sim, uint64_t below)
 {
     sim->random ^= sim->random << 13;
@@ -214,7 +216,8 @@ static void sim_engine_submit(struct engine *engine,
 
     if (request->op == ENGINE_FLUSH)
         sim->flush_serial = sim->serial;
-    if (sim->pending_count == SIM_PENDING)
+    if (sim->pending_count == SIM_PENDING ||
+        !engine_contract_is_kept(&engine->info, request))
         abort();
     sim->pending[sim->pending_count++] = request;
 }
