@@ -55,6 +55,20 @@ int coherency_resize(struct coherency *disk)
     return engine_resize(disk->engine);
 }
 
+int coherency_extent(struct coherency *disk, uint64_t offset_bytes,
+                     uint64_t *length_bytes, bool *is_hole)
+{
+    uint64_t size_bytes = disk->engine->info.size_bytes;
+
+    if (disk->is_fail_stopped)
+        return -EIO;
+    if (offset_bytes >= size_bytes || *length_bytes == 0)
+        return -EINVAL;
+    if (*length_bytes > size_bytes - offset_bytes)
+        *length_bytes = size_bytes - offset_bytes;
+    return engine_extent(disk->engine, offset_bytes, length_bytes, is_hole);
+}
+
 const struct engine_info *coherency_info(const struct coherency *disk)
 {
     return &disk->engine->info;

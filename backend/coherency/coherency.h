@@ -155,7 +155,8 @@ void coherency_timer(struct coherency *disk);
  * there for every client at once. */
 int coherency_resize(struct coherency *disk);
 
-/* As engine_extent(), for any byte; -EIO in fail-stop. */
+/* As engine_extent(); what lies behind the end is no part of the answer.
+ * -EINVAL: all of it does, or it is empty; -EIO in fail-stop. */
 int coherency_extent(struct coherency *disk, uint64_t offset_bytes,
                      uint64_t *length_bytes, bool *is_hole);
 

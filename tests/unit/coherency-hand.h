@@ -26,6 +26,8 @@ struct hand {
     struct coherency_environment environment;
     struct coherency *disk;
     struct ask *asks; /* all that were ever made */
+    uint64_t extent_bytes; /* of data; the rest is a hole */
+    int extent_error;
 };
 
 struct ask {
@@ -50,6 +52,17 @@ static inline void hand_submit(struct engine *engine,
         REQUIRE(hand->at_engine);
     }
     hand->at_engine[hand->count++] = request;
+}
+
+static inline int hand_extent(struct engine *engine, uint64_t offset_bytes,
+                              uint64_t *length_bytes, bool *is_hole)
+{
+    struct hand *hand = (struct hand *)(void *)engine;
+
+    *is_hole = offset_bytes >= hand->extent_bytes;
+    if (!*is_hole && *length_bytes > hand->extent_bytes - offset_bytes)
+        *length_bytes = hand->extent_bytes - offset_bytes;
+    return hand->extent_error;
 }
 
 static inline uint64_t hand_now_us(void *context)
@@ -83,7 +96,8 @@ static inline void hand_warn(void *context, const char *sentence)
 static inline void hand_prepare(struct hand *hand, uint32_t block_bytes)
 {
     static const struct engine_ops ops = {.name = "hand",
-                                          .submit = hand_submit};
+                                          .submit = hand_submit,
+                                          .extent = hand_extent};
 
     memset(hand, 0, sizeof(*hand));
     hand->engine.ops = &ops;

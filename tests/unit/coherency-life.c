@@ -66,6 +66,38 @@ static void check_bad_ranges(void)
     finish();
 }
 
+static int ask_extent(uint64_t offset_bytes, uint64_t *length_bytes,
+                      bool *is_hole)
+{
+    return coherency_extent(hand.disk, offset_bytes, length_bytes, is_hole);
+}
+
+static void check_extents(void)
+{
+    uint64_t length_bytes = 100;
+    bool is_hole;
+
+    two_clients();
+    hand.extent_bytes = 1000;
+    CHECK_EQ(ask_extent(950, &length_bytes, &is_hole), 0);
+    CHECK(length_bytes == 50 && !is_hole);
+    length_bytes = HAND_BYTES;
+    CHECK_EQ(ask_extent(1001, &length_bytes, &is_hole), 0);
+    CHECK(length_bytes == HAND_BYTES - 1001 && is_hole);
+    CHECK_EQ(ask_extent(HAND_BYTES, &length_bytes, &is_hole), -EINVAL);
+    length_bytes = 0;
+    CHECK_EQ(ask_extent(0, &length_bytes, &is_hole), -EINVAL);
+    length_bytes = 1;
+    hand.extent_error = -ENOMEM;
+    CHECK_EQ(ask_extent(0, &length_bytes, &is_hole), -ENOMEM);
+    finish();
+    hand_prepare(&hand, 512);
+    hand.config.start_fail_stopped = true;
+    hand_start(&hand);
+    CHECK_EQ(ask_extent(0, &length_bytes, &is_hole), -EIO);
+    hand_close(&hand);
+}
+
 static void check_discard_where_there_is_none(void)
 {
     two_clients();
@@ -354,6 +386,8 @@ static void check_refused_again_and_again(void)
 int main(void)
 {
     TEST("a range that is no part of the disk is refused", check_bad_ranges);
+    TEST("extents end with the disk, and there are none in fail-stop",
+         check_extents);
     TEST("C10: a discard that the engine cannot do is refused",
          check_discard_where_there_is_none);
     TEST("C9: nothing is written through what is read-only (XSA-142, XSA-266)",
