@@ -2,4 +2,5 @@
 # The programs for people.
 include tools/vbdctl.mk
 include tools/vbdfront.mk
+include tools/dd-verify/local.mk
 include tools/completion/local.mk
