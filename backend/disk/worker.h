@@ -76,6 +76,9 @@ struct worker {
 /* loop.c: serves until is_finished. */
 void worker_run(struct worker *worker);
 
+/* ringio.c: a buffer of the pool, which will be trimmed in time; or NULL. */
+void *worker_take_pages(struct worker *worker, uint64_t bytes);
+
 /* control.c */
 void worker_control_open(struct worker *worker);
 void worker_control_close(struct worker *worker);
