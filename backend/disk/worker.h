@@ -18,6 +18,7 @@
 #include "backend/platform/platform.h"
 #include "common/host/log.h"
 
+struct nbd_server;
 struct ring_request;
 struct vbd;
 
@@ -45,6 +46,7 @@ struct worker {
     struct coherency *disk;
     struct pool pool;
     struct vbd *vbds;
+    struct nbd_server *nbd; /* or NULL */
 
     ev_io event_watcher, engine_watcher, listen_watcher, control_watcher;
     ev_timer coherency_timer, trim_timer;
