@@ -17,7 +17,8 @@ enum holder_kind {
                          mounted in another mount namespace only; or, of a
                          btrfs nobody sees mounted, its devices' directory */
     HOLDER_SWAP,      /* what: the file or device, as /proc/swaps has it */
-    HOLDER_DEVICE,    /* device-mapper, md, ...; what: its name ("dm-0 (vg-lv)") */
+    HOLDER_DEVICE,    /* device-mapper, md, ...; what: its name, as
+                         "dm-0 (vg-lv)" */
     HOLDER_LOOP,      /* a loop device over this; what: "/dev/loop3" */
     HOLDER_LOOP_FILE, /* this is a loop device over a file that somebody has;
                          what: the file, and how he has it */

@@ -11,7 +11,7 @@
 #include "common/storage/search.h"
 #include "common/storage/sysfs.h"
 
-/* --- one lock -------------------------------------------------------------- */
+/* --- one lock ------------------------------------------------------------- */
 
 struct lock {
     enum { LOCK_FLOCK, LOCK_POSIX, LOCK_OFD, LOCK_KINDS } kind;
@@ -71,7 +71,8 @@ static bool is_qemu(const struct lock *lock)
  * write; a reader takes a shared one and lets nobody write. */
 static bool excludes_writer(const struct lock *lock)
 {
-    return lock->kind == LOCK_FLOCK || covers(lock, QEMU_DOES + QEMU_WRITE, 1) ||
+    return lock->kind == LOCK_FLOCK ||
+           covers(lock, QEMU_DOES + QEMU_WRITE, 1) ||
            covers(lock, QEMU_KEEPS + QEMU_READ, 2);
 }
 
@@ -192,7 +193,7 @@ static bool is_seen(const struct locks *locks, const struct lock *lock)
 
 void search_locks(struct search *search)
 {
-    FILE *lines = proc_open(0, "../locks");
+    FILE *lines = proc_open(0, "locks");
     struct locks locks = { .nr_seen = 0 };
     struct lock lock;
     char line[256], device[BLOCKDEV_NAME_BYTES] = "";
