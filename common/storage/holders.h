@@ -38,8 +38,9 @@ struct holder {
     char what[BLOCKDEV_PATH_BYTES];
     pid_t pid; /* 0: not known or none */
     char process[32];
-    bool excludes;        /* alone keeps a writer from attaching */
-    bool excludes_reader; /* and a read-only disk too */
+    /* Whether we do not attach beside it, because the kernel, a lock or we
+     * ourselves (loop, swap) are against it: to write, and to read only. */
+    bool excludes, excludes_reader;
 };
 
 /* Calls each() for every holder that can be found, in the order of enum

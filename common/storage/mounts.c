@@ -182,7 +182,8 @@ void search_mounts(struct search *search)
 
 /* --- swap ----------------------------------------------------------------- */
 
-/* A swap file is not claimed, but nobody else can write it: ETXTBSY. */
+/* The kernel keeps nobody from a swap file, and writes to it past everybody:
+ * we refuse it, and all swap, also to readers. */
 void search_swaps(struct search *search)
 {
     FILE *lines = proc_open(0, "swaps");
@@ -198,7 +199,7 @@ void search_swaps(struct search *search)
             !search_begin(search, &identity, HOLDER_SWAP, &holder))
             continue;
         text_escape(holder.what, sizeof holder.what, line);
-        holder.excludes = true;
+        holder.excludes = holder.excludes_reader = true;
         search_report(search, &holder);
     }
     free(line);

@@ -112,23 +112,6 @@ static void make_btrfs(void)
     tree_link("sys/fs/btrfs/0-2/devices/dm-1", "../../../../devices/dm-1");
 }
 
-/* What /dev has of a block device: a mount's source has to be real. */
-static const char *find_node(struct stat *status)
-{
-    static char path[300];
-    DIR *all = opendir("/dev");
-    struct dirent *entry;
-    bool is_found = false;
-
-    while (all && !is_found && (entry = readdir(all))) {
-        snprintf(path, sizeof path, "/dev/%s", entry->d_name);
-        is_found = lstat(path, status) == 0 && S_ISBLK(status->st_mode);
-    }
-    if (all)
-        closedir(all);
-    return is_found ? path : NULL;
-}
-
 static const char *node;
 static struct stat node_status;
 
@@ -264,8 +247,12 @@ static void check_loops(void)
     tree_text("sys/devices/loop99998/loop/backing_file", "/gone (deleted)\n");
     tree_device("loop99997", 7, 99997);
     CHECK_EQ(find(&file), 1);
-    check_found(0, HOLDER_LOOP, "", "/dev/loop99999", false);
+    check_found(0, HOLDER_LOOP, "", "/dev/loop99999", true);
+    CHECK(found[0].excludes_reader);
     CHECK_EQ(find(&other), 0);
+    tree_text("sys/devices/loop99999/ro", "1\n");
+    CHECK_EQ(find(&file), 1);
+    CHECK(found[0].excludes && !found[0].excludes_reader);
 }
 
 /* The file behind a loop device; the loop itself does not count. */
@@ -283,7 +270,7 @@ static void check_behind(void)
     tree_text("sys/devices/loop99996/loop/backing_file", path);
     CHECK_EQ(find(&loop), 1);
     check_found(0, HOLDER_LOOP_FILE, "loop99999",
-                "/srv/a b.img, behind the loop device /dev/loop99996", false);
+                "/srv/a b.img, behind the loop device /dev/loop99996", true);
     CHECK_STR(holder_describe(&found[0], text, sizeof text),
               "a loop device over /srv/a b.img, behind the loop device "
               "/dev/loop99996");
@@ -369,7 +356,7 @@ int main(void)
     TEST("odd names are printable", check_odd_names);
     TEST("a name that is too long is cut between characters", check_long_name);
     TEST("torn lines are passed over", check_torn_mountinfo);
-    node = find_node(&node_status);
+    node = tree_find_node(&node_status);
     if (node)
         TEST("a mount without a device's number is found by its source, and "
              "btrfs by each of its devices", check_source);

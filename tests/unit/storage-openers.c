@@ -124,8 +124,9 @@ static void check_except(void)
 
 /* --- locks ---------------------------------------------------------------- */
 
-/* Of QEMU: what it does is a byte from 100 on, what it lets nobody else do one
- * from 200 on; 0 reads, 1 writes, 3 resizes. */
+/* What our own claims mind, seen from outside. Of QEMU: what it does is a byte
+ * from 100 on, what it lets nobody else do one from 200 on; 0 reads, 1 writes,
+ * 2 writes the same again, 3 resizes. */
 static void check_exclusion(void)
 {
     static const struct {
@@ -136,11 +137,21 @@ static void check_exclusion(void)
         { "FLOCK  ADVISORY  READ 1 00:00:1 0 EOF", "flock, shared", true,
           false },
         { "OFDLCK ADVISORY  READ -1 00:00:1 100 100",
-          "OFD lock, bytes 100, as QEMU's", false, false },
+          "OFD lock, bytes 100, as QEMU's", true, false },
+        { "POSIX ADVISORY  WRITE 1 00:00:1 100 100",
+          "POSIX lock, bytes 100, as QEMU's", true, true },
         { "OFDLCK ADVISORY  READ -1 00:00:1 101 101",
           "OFD lock, bytes 101, as QEMU's", true, true },
         { "OFDLCK ADVISORY  READ -1 00:00:1 103 103",
-          "OFD lock, bytes 103, as QEMU's", false, false },
+          "OFD lock, bytes 103, as QEMU's", true, true },
+        { "OFDLCK ADVISORY  WRITE -1 00:00:1 103 103",
+          "OFD lock, bytes 103, as QEMU's", true, true },
+        { "OFDLCK ADVISORY  READ -1 00:00:1 104 104",
+          "OFD lock, bytes 104, as QEMU's", false, false },
+        { "OFDLCK ADVISORY  READ -1 00:00:1 203 203",
+          "OFD lock, bytes 203, as QEMU's", false, false },
+        { "OFDLCK ADVISORY  WRITE -1 00:00:1 203 203",
+          "OFD lock, bytes 203, as QEMU's", true, true },
         { "OFDLCK ADVISORY  READ -1 00:00:1 201 201",
           "OFD lock, bytes 201, as QEMU's", true, false },
         { "OFDLCK ADVISORY  READ -1 00:00:1 200 200",
@@ -163,6 +174,48 @@ static void check_exclusion(void)
         CHECK_EQ(find(&file), 1);
         check_found(0, HOLDER_LOCK, "", rows[i].what, rows[i].writer);
         CHECK_EQ(found[0].excludes_reader, rows[i].reader);
+    }
+    remove_process(1);
+}
+
+/* The locks of a whole disk, for who wants a partition, and the other way
+ * round: node is one and then the other. */
+static struct stat node_status;
+
+static void check_parts(void)
+{
+    static const struct {
+        const char *lock;
+        bool part_writer, part_reader;
+    } rows[] = {
+        { "FLOCK  ADVISORY  WRITE 1 00:00:1 0 EOF", false, false },
+        { "OFDLCK ADVISORY  READ -1 00:00:1 100 103", false, false },
+        { "OFDLCK ADVISORY  READ -1 00:00:1 200 200", true, true },
+        { "OFDLCK ADVISORY  READ -1 00:00:1 201 201", true, false },
+    };
+    struct blockdev part = { .is_block = true, .device = makedev(200, 1),
+                             .whole = node_status.st_rdev };
+    struct blockdev whole = { .is_block = true, .device = makedev(200, 0),
+                              .whole = makedev(200, 0) };
+    unsigned node_major = major(node_status.st_rdev),
+             node_minor = minor(node_status.st_rdev);
+    char info[200];
+
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(info, sizeof info, "flags:\t010000000\nlock:\t1: %s\n",
+                 rows[i].lock);
+        tree_text("proc/1/fdinfo/7", info);
+        tree_device("sda", node_major, node_minor);
+        tree_device("sda/sda1", 200, 1);
+        CHECK_EQ(find(&part), 1);
+        CHECK_STR(found[0].device, "sda");
+        CHECK_EQ(found[0].excludes, rows[i].part_writer);
+        CHECK_EQ(found[0].excludes_reader, rows[i].part_reader);
+        tree_device("sdb", 200, 0);
+        tree_device("sdb/sdb1", node_major, node_minor);
+        CHECK_EQ(find(&whole), 1);
+        CHECK_STR(found[0].device, "sdb1");
+        CHECK(!found[0].excludes && !found[0].excludes_reader);
     }
     remove_process(1);
 }
@@ -275,6 +328,7 @@ static void check_named(void)
 
 int main(void)
 {
+    const char *node;
     struct stat status;
 
     tree_begin();
@@ -292,6 +346,14 @@ int main(void)
          check_odd_names);
     TEST("excepted processes are passed over", check_except);
     TEST("each lock keeps out whom it keeps out", check_exclusion);
+    node = tree_find_node(&node_status);
+    if (node) {
+        tree_link("proc/1/fd/7", node);
+        TEST("locks of a disk and of its partitions keep out whom they must",
+             check_parts);
+    } else {
+        tap_skip("locks of a disk and of its partitions", "a block device");
+    }
     TEST("who waits, leases and torn lines are no locks", check_no_locks);
     TEST("QEMU's locks are one, and found once", check_qemu);
     TEST("locks of processes that cannot be seen are found",

@@ -158,7 +158,7 @@ static void check_nobody(void)
 {
     CHECK_EQ(find_ours(&loop, 0), 0);
     CHECK_EQ(find_ours(&file, 0), 1);
-    check_found(0, HOLDER_LOOP, "", loop_path, false);
+    check_found(0, HOLDER_LOOP, "", loop_path, true);
 }
 
 /* The file's name does not matter. */
@@ -169,7 +169,7 @@ static void check_renamed(void)
     snprintf(other, sizeof other, "%s.renamed", file_path);
     REQUIRE(rename(file_path, other) == 0);
     CHECK_EQ(find_ours(&file, 0), 1);
-    check_found(0, HOLDER_LOOP, "", loop_path, false);
+    check_found(0, HOLDER_LOOP, "", loop_path, true);
     REQUIRE(rename(other, file_path) == 0);
 }
 
