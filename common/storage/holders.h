@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Who has a block device or file in use, for the sentence of a refusal and for
  * `vbdctl doctor` (C12). Detection, not exclusion: what is found may be gone
- * a moment later, and what another namespace does may not be seen. Any
- * thread; no state. */
+ * a moment later. Not seen are processes of other pid namespaces, those of
+ * other users unless root asks, and users inside the kernel that leave no
+ * trace in sysfs (nbd, iSCSI targets, nfsd). Any thread; no state. */
 #ifndef VBDD_STORAGE_HOLDERS_H
 #define VBDD_STORAGE_HOLDERS_H
 
@@ -12,27 +13,32 @@
 #include "common/storage/blockdev.h"
 
 enum holder_kind {
-    HOLDER_MOUNT,     /* what: the mount point */
-    HOLDER_SWAP,
+    HOLDER_MOUNT,     /* what: the mount point; pid: who sees it, where it is
+                         mounted in another mount namespace only; or, of a
+                         btrfs nobody sees mounted, its devices' directory */
+    HOLDER_SWAP,      /* what: the file or device, as /proc/swaps has it */
     HOLDER_DEVICE,    /* device-mapper, md, ...; what: its name ("dm-0 (vg-lv)") */
-    HOLDER_LOOP,      /* a loop device over this file; what: "/dev/loop3" */
+    HOLDER_LOOP,      /* a loop device over this; what: "/dev/loop3" */
     HOLDER_LOOP_FILE, /* this is a loop device over a file that somebody has;
-                         what: the file */
+                         what: the file, and how he has it */
     HOLDER_LOCK,      /* flock, POSIX or OFD lock; what: "flock" or
-                         "OFD lock, bytes 100-103 (qemu)" */
-    HOLDER_OPENER,    /* a process has it open; what: "read" or "write",
-                         ", exclusive"; its command in process */
+                         "OFD lock, bytes 100-101, 201, as QEMU's" */
+    HOLDER_OPENER,    /* a process has it open; what: "read" or "write". Whether
+                         exclusively (O_EXCL) the kernel tells nobody. */
 };
 
+/* Text is printable ASCII: all else, and the backslash, is an octal escape
+ * ("\303"), as bash takes it in $'...'. */
 struct holder {
     enum holder_kind kind;
     /* The device that is in use: the target itself, its whole disk, or one of
-     * its partitions. */
+     * its partitions; "" for files. */
     char device[BLOCKDEV_NAME_BYTES];
     char what[BLOCKDEV_PATH_BYTES];
     pid_t pid; /* 0: not known or none */
     char process[32];
-    bool excludes; /* alone keeps a writer from attaching */
+    bool excludes;        /* alone keeps a writer from attaching */
+    bool excludes_reader; /* and a read-only disk too */
 };
 
 /* Calls each() for every holder that can be found, in the order of enum
@@ -48,7 +54,8 @@ int holders_find(const struct blockdev *device, const pid_t *except,
 char *holder_describe(const struct holder *holder, char *text, unsigned size);
 
 /* As holders_find(), but one sentence's part that names the first holder that
- * excludes; false: none can be named. */
+ * excludes, or else the first process that has it open and so may have it
+ * exclusively; false: none can be named. */
 bool holders_name(const struct blockdev *device, char *text, unsigned size);
 
 #endif
