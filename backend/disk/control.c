@@ -57,7 +57,7 @@ static void greet(struct worker *worker)
 
     fill_ready(worker, &message.ready);
     if (worker->target.claim_fd >= 0) {
-        message.ready.has_claim = 1;
+        message.ready.nr_claims = 1;
         fds[nr_fds++] = worker->target.claim_fd;
     }
     message.ready.has_event = 1;
