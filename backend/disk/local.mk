@@ -6,6 +6,8 @@ vbdd_disk_SOURCES = %D%/main.c %D%/worker.h %D%/loop.c %D%/control.c \
 	%D%/ringio.c %D%/transfer.c %D%/transfer.h \
 	%D%/persistent.c %D%/persistent.h %D%/latency.h \
 	%D%/pool.c %D%/pool.h %D%/target.c %D%/target.h \
+	%D%/claim.c %D%/claim.h %D%/locks.c %D%/locks.h %D%/node.c %D%/node.h \
+	%D%/cache.c %D%/cache.h %D%/refusal.c %D%/refusal.h \
 	%D%/privileges.c %D%/privileges.h
 vbdd_disk_LDADD = libplatform.a libcoherency.a libengine.a libblkif.a \
-	liblocal.a libhost.a $(XEN_LIBS) $(AIO_LIBS) $(EV_LIBS) -lpthread
+	liblocal.a libstorage.a libhost.a $(XEN_LIBS) $(AIO_LIBS) $(EV_LIBS) -lpthread
