@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Each area's tests are declared in a fragment of their own.
 include tests/unit/blkif.mk
+include tests/unit/storage.mk
 include tests/unit/local.mk
 include tests/unit/engine.mk
 include tests/unit/coherency.mk

@@ -56,9 +56,11 @@ static void look_at_queue(struct blockdev *d, dev_t of)
     d->has_write_cache = strcmp(cache, "write back") == 0;
     d->has_fua = sysfs_number(of, "queue/fua") != 0;
     d->is_rotational = sysfs_number(of, "queue/rotational") != 0;
-    d->discard_granularity_bytes = sysfs_number(of, "queue/discard_granularity");
     d->discard_max_bytes = sysfs_number(of, "queue/discard_max_bytes");
-    d->write_zeroes_max_bytes = sysfs_number(of, "queue/write_zeroes_max_bytes");
+    d->discard_granularity_bytes =
+        sysfs_number(of, "queue/discard_granularity");
+    d->write_zeroes_max_bytes =
+        sysfs_number(of, "queue/write_zeroes_max_bytes");
 }
 
 static void look_at_loop(int fd, struct blockdev *d)

@@ -94,7 +94,9 @@ static bool look_behind(const char *name, const char *file,
     return true;
 }
 
-/* path is .../block/NAME/loop/backing_file. */
+/* path is .../block/NAME/loop/backing_file. The kernel lets everybody in beside
+ * a loop device, but that has pages of its own of what is behind it: we refuse
+ * that, except to read beside one that only reads. */
 static void take_loop(struct search *search, const char *path)
 {
     char directory[SEARCH_PATH_BYTES], file[SEARCH_PATH_BYTES], number[32];
@@ -113,6 +115,9 @@ static void take_loop(struct search *search, const char *path)
         !search_begin(search, &identity, HOLDER_LOOP, &holder))
         return;
     snprintf(holder.what, sizeof holder.what, "/dev/%.*s", 200, name);
+    holder.excludes = true;
+    holder.excludes_reader =
+        !sysfs_number(sysfs_parse_device(number), "ro");
     search_report(search, &holder);
 }
 

@@ -141,7 +141,8 @@ static bool name_holder(void *context, const struct holder *holder)
 {
     struct naming *naming = context;
 
-    if (!holder->excludes && (holder->kind != HOLDER_OPENER || naming->is_named))
+    if (!holder->excludes &&
+        (holder->kind != HOLDER_OPENER || naming->is_named))
         return true;
     holder_describe(holder, naming->text, naming->size);
     naming->is_named = true;

@@ -17,7 +17,8 @@ enum holder_kind {
                          mounted in another mount namespace only; or, of a
                          btrfs nobody sees mounted, its devices' directory */
     HOLDER_SWAP,      /* what: the file or device, as /proc/swaps has it */
-    HOLDER_DEVICE,    /* device-mapper, md, ...; what: its name ("dm-0 (vg-lv)") */
+    HOLDER_DEVICE,    /* device-mapper, md, ...; what: its name, as
+                         "dm-0 (vg-lv)" */
     HOLDER_LOOP,      /* a loop device over this; what: "/dev/loop3" */
     HOLDER_LOOP_FILE, /* this is a loop device over a file that somebody has;
                          what: the file, and how he has it */
@@ -37,8 +38,9 @@ struct holder {
     char what[BLOCKDEV_PATH_BYTES];
     pid_t pid; /* 0: not known or none */
     char process[32];
-    bool excludes;        /* alone keeps a writer from attaching */
-    bool excludes_reader; /* and a read-only disk too */
+    /* Whether we do not attach beside it, because the kernel, a lock or we
+     * ourselves (loop, swap) are against it: to write, and to read only. */
+    bool excludes, excludes_reader;
 };
 
 /* Calls each() for every holder that can be found, in the order of enum

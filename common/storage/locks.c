@@ -11,7 +11,7 @@
 #include "common/storage/search.h"
 #include "common/storage/sysfs.h"
 
-/* --- one lock -------------------------------------------------------------- */
+/* --- one lock ------------------------------------------------------------- */
 
 struct lock {
     enum { LOCK_FLOCK, LOCK_POSIX, LOCK_OFD, LOCK_KINDS } kind;
@@ -67,20 +67,42 @@ static bool is_qemu(const struct lock *lock)
             covers(lock, QEMU_KEEPS, QEMU_PERMISSIONS));
 }
 
-/* A writer of ours takes an exclusive flock, writes, and lets nobody else
- * write; a reader takes a shared one and lets nobody write. */
+/* A writer of ours takes an exclusive flock, reads and writes, and lets nobody
+ * else do anything; a reader takes a shared one and lets nobody write. */
 static bool excludes_writer(const struct lock *lock)
 {
-    return lock->kind == LOCK_FLOCK || covers(lock, QEMU_DOES + QEMU_WRITE, 1) ||
-           covers(lock, QEMU_KEEPS + QEMU_READ, 2);
+    return lock->kind == LOCK_FLOCK || covers(lock, QEMU_DOES, 4) ||
+           covers(lock, QEMU_KEEPS, lock->is_write ? 4 : 2);
 }
 
 static bool excludes_reader(const struct lock *lock)
 {
-    return lock->kind == LOCK_FLOCK
-               ? lock->is_write
-               : covers(lock, QEMU_DOES + QEMU_WRITE, 1) ||
-                     covers(lock, QEMU_KEEPS + QEMU_READ, 1);
+    if (lock->kind == LOCK_FLOCK)
+        return lock->is_write;
+    if (lock->is_write)
+        return covers(lock, QEMU_DOES, 4) || covers(lock, QEMU_KEEPS, 4);
+    return covers(lock, QEMU_DOES + QEMU_WRITE, 3) ||
+           covers(lock, QEMU_KEEPS + QEMU_READ, 1);
+}
+
+/* Of the whole disk, who uses a partition needs but the right to do so; the
+ * locks of its partitions, who uses the disk does not look at: a writer finds
+ * their owners by O_EXCL. */
+static void judge(const struct search *search, const struct lock *lock,
+                  const char *device, struct holder *holder)
+{
+    bool is_part = search->target.device != search->whole;
+    char target[BLOCKDEV_NAME_BYTES] = "";
+
+    if (search->target.is_block)
+        sysfs_name(search->target.device, target);
+    if (strcmp(device, target) == 0) {
+        holder->excludes |= excludes_writer(lock);
+        holder->excludes_reader |= excludes_reader(lock);
+    } else if (is_part) {
+        holder->excludes |= covers(lock, QEMU_KEEPS + QEMU_READ, 2);
+        holder->excludes_reader |= covers(lock, QEMU_KEEPS + QEMU_READ, 1);
+    }
 }
 
 /* --- locks together ------------------------------------------------------- */
@@ -88,6 +110,7 @@ static bool excludes_reader(const struct lock *lock)
 enum { MAX_SEEN = 32 };
 
 struct locks {
+    const struct search *search;
     struct holder kinds[LOCK_KINDS]; /* of one process; what "": none */
     bool is_qemu[LOCK_KINDS];
     struct lock seen[MAX_SEEN];      /* of all that were looked at */
@@ -131,8 +154,7 @@ static void add_lock(struct locks *locks, const struct lock *lock,
         else if (lock->last != lock->first)
             append(holder, "-%" PRIu64, lock->last);
     }
-    holder->excludes |= excludes_writer(lock);
-    holder->excludes_reader |= excludes_reader(lock);
+    judge(locks->search, lock, device, holder);
     locks->is_qemu[lock->kind] |= is_qemu(lock);
 }
 
@@ -192,8 +214,8 @@ static bool is_seen(const struct locks *locks, const struct lock *lock)
 
 void search_locks(struct search *search)
 {
-    FILE *lines = proc_open(0, "../locks");
-    struct locks locks = { .nr_seen = 0 };
+    FILE *lines = proc_open(0, "locks");
+    struct locks locks = { .search = search };
     struct lock lock;
     char line[256], device[BLOCKDEV_NAME_BYTES] = "";
 

@@ -15,9 +15,8 @@
 /* Its mounts show a number that is no device's, and one device of several; all
  * of them stand in sysfs. */
 struct btrfs {
-    char directory[SEARCH_PATH_BYTES]; /* of the devices of the one that has the target;
-                                 "": none */
-    struct holder member;     /* the device there that is the target */
+    char directory[SEARCH_PATH_BYTES]; /* its; "": none has the target */
+    struct holder member; /* the device there that is the target */
 };
 
 static void find_btrfs(const struct search *search, struct btrfs *btrfs)
@@ -103,7 +102,7 @@ static bool is_mount_of(const struct search *search, const struct btrfs *btrfs,
 static unsigned look_at_mounts(struct search *search,
                                const struct btrfs *btrfs, pid_t pid)
 {
-    FILE *lines = proc_open(pid, "mountinfo");
+    FILE *lines = proc_open(pid, pid ? "mountinfo" : "self/mountinfo");
     unsigned nr = 0;
     char *line = NULL;
     size_t size = 0;
@@ -183,10 +182,11 @@ void search_mounts(struct search *search)
 
 /* --- swap ----------------------------------------------------------------- */
 
-/* A swap file is not claimed, but nobody else can write it: ETXTBSY. */
+/* The kernel keeps nobody from a swap file, and writes to it past everybody:
+ * we refuse it, and all swap, also to readers. */
 void search_swaps(struct search *search)
 {
-    FILE *lines = proc_open(0, "../swaps");
+    FILE *lines = proc_open(0, "swaps");
     struct identity identity;
     struct holder holder;
     size_t size = 0;
@@ -199,7 +199,7 @@ void search_swaps(struct search *search)
             !search_begin(search, &identity, HOLDER_SWAP, &holder))
             continue;
         text_escape(holder.what, sizeof holder.what, line);
-        holder.excludes = true;
+        holder.excludes = holder.excludes_reader = true;
         search_report(search, &holder);
     }
     free(line);

@@ -12,11 +12,11 @@
 
 FILE *proc_open(pid_t pid, const char *name)
 {
-    char path[SEARCH_PATH_BYTES], of[16] = "self";
+    char path[SEARCH_PATH_BYTES], of[16] = "";
 
     if (pid)
-        snprintf(of, sizeof of, "%d", (int)pid);
-    snprintf(path, sizeof path, "%s/%s/%s", storage_procfs, of, name);
+        snprintf(of, sizeof of, "%d/", (int)pid);
+    snprintf(path, sizeof path, "%s/%s%s", storage_procfs, of, name);
     return fopen(path, "re");
 }
 

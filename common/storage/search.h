@@ -60,7 +60,8 @@ void text_unescape(char *text);
 
 /* --- processes ------------------------------------------------------------ */
 
-/* A file below storage_procfs, to read its lines; NULL: not there. */
+/* A process's file, or with pid 0 one of storage_procfs itself, to read its
+ * lines; NULL: not there. */
 FILE *proc_open(pid_t pid, const char *name);
 /* Calls visit() for every process that is there, until the search is over. */
 void proc_walk(struct search *search,

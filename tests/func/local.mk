@@ -4,6 +4,7 @@ FUNC_TESTS = \
 	%D%/a-disk-from-end-to-end.sh \
 	%D%/readme-examples.sh \
 	%D%/bad-targets.sh \
+	%D%/doctor.sh \
 	%D%/a-failed-flush-is-never-a-success.sh \
 	%D%/a-dead-worker-takes-no-other-disk-along.sh \
 	%D%/a-dead-vbdd-leaves-no-orphans.sh \

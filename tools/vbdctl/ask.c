@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "common/host/log.h"
@@ -74,6 +75,31 @@ int ask(const struct arguments *arguments, struct answer *answer)
         return 0;
     answer_free(answer);
     return EXIT_REFUSED;
+}
+
+enum { QUIET_SECONDS = 5 };
+
+json_t *ask_quietly(const char *socket, const json_t *request, pid_t *vbdd)
+{
+    const struct timeval limit = { .tv_sec = QUIET_SECONDS };
+    int fd = socket_connect(socket, SOCK_STREAM);
+    struct ucred peer = { .pid = 0 };
+    socklen_t size = sizeof peer;
+    json_t *reply;
+    char *line;
+
+    if (fd < 0)
+        return NULL;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    *vbdd = peer.pid;
+    line = exchange(fd, request);
+    reply = line ? json_loads(line, 0, NULL) : NULL;
+    free(line);
+    if (json_is_true(json_object_get(reply, "ok")))
+        return reply;
+    json_decref(reply);
+    return NULL;
 }
 
 void answer_free(struct answer *answer)

@@ -30,6 +30,9 @@ static const char usage[] =
     "                     take over what the target has grown\n"
     "  log-level [LEVEL [DISK]]\n"
     "                     error, warning, info or debug; or what it is\n"
+    "  doctor TARGET      what a block device or file is, who has it in use,\n"
+    "                     and whether and how it can be attached; vbdd need\n"
+    "                     not run\n"
     "  hotplug add|remove PATH\n"
     "                     for the script block-vbdd\n"
     "  ping               does it answer?\n"
@@ -166,6 +169,12 @@ static int take_subject(json_t *request, char **words, int nr)
                                  : set_number(request, "disk", words[0]);
 }
 
+static int take_target(json_t *request, char **words, int nr)
+{
+    (void)nr;
+    return set_string(request, "target", words[0]);
+}
+
 static int take_vbd(json_t *request, char **words, int nr)
 {
     return nr ? set_string(request, "vbd", words[0]) : 0;
@@ -196,6 +205,7 @@ static const struct command {
 } commands[] = {
     { "hotplug", 2, 2, "expected add or remove, and a path", take_hotplug,
       false },
+    { "doctor", 1, 1, "expected one TARGET", take_target, false },
     { "show", 1, 1, "expected DISK or DOMID/VDEV", take_subject, false },
     { "stats", 0, 1, "expected at most a DISK or DOMID/VDEV", take_subject,
       true },
@@ -223,6 +233,8 @@ static int take_words(struct arguments *arguments, char **words, int nr)
                         command->expected);
     if (arguments->watch_seconds > 0 && !command->can_be_watched)
         return complain(words[0], "only list and stats can be watched");
+    if (strcmp(words[0], "doctor") == 0)
+        arguments->run = doctor;
     return command->take(arguments->request, words + 1, nr - 1);
 }
 
@@ -244,7 +256,8 @@ int main(int argc, char **argv)
 {
     struct arguments arguments = { .socket = "/run/vbdd/control",
                                    .request = json_object(),
-                                   .options = json_object() };
+                                   .options = json_object(),
+                                   .run = run_once };
     int option, status = 0;
 
     signal(SIGPIPE, SIG_IGN);
@@ -257,7 +270,7 @@ int main(int argc, char **argv)
         json_object_set(arguments.request, "options", arguments.options);
     if (!status)
         status = arguments.watch_seconds > 0 ? watch(&arguments)
-                                             : run_once(&arguments);
+                                             : arguments.run(&arguments);
     json_decref(arguments.request);
     json_decref(arguments.options);
     return status < 0 ? 0 : status;

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
@@ -15,6 +16,7 @@ struct arguments {
     double watch_seconds; /* 0: once */
     json_t *request;      /* options go into it as they are */
     json_t *options;      /* of the disk */
+    int (*run)(const struct arguments *arguments); /* the exit status */
 };
 
 struct answer {
@@ -27,6 +29,9 @@ struct answer {
  * --json what has refused is shown as it came). */
 int ask(const struct arguments *arguments, struct answer *answer);
 void answer_free(struct answer *answer);
+/* Asks vbdd if it is there: its reply, if it did what it was asked, and its
+ * process; or NULL, and nothing is said. */
+json_t *ask_quietly(const char *socket, const json_t *request, pid_t *vbdd);
 
 /* What was answered before, and how long before; reply NULL: nothing was. */
 struct earlier {
@@ -41,6 +46,9 @@ void show(const struct arguments *arguments, const struct answer *answer,
 /* Asks and shows until it is interrupted (SIGINT, SIGTERM) or nobody reads
  * any more: 0; or vbdd refuses or has gone: an exit status. */
 int watch(const struct arguments *arguments);
+
+/* Looks at a target: 0 when it can be attached, EXIT_REFUSED when not. */
+int doctor(const struct arguments *arguments);
 
 /* For people. Commands that have nothing to show show nothing. */
 void print_reply(const json_t *request, const json_t *reply,
