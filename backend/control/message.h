@@ -5,7 +5,7 @@
  *
  * Worker's life: the supervisor starts `vbdd-disk --socket FD ...` with a
  * listening socket and connects; the worker opens and claims its target and
- * says READY (claim descriptor and event-channel descriptor passed along, if
+ * says READY (claim descriptors and event-channel descriptor passed along, if
  * there are any) or FAILED with a sentence, and exits. Then each request of
  * the supervisor (upper half) is answered by one reply with the same tag. A
  * worker ends after DETACH has been answered, or, since nobody can take it
@@ -81,7 +81,7 @@ struct message_ready {
     uint32_t sector_bytes, physical_bytes; /* for XenStore */
     uint32_t can_discard, discard_granularity_bytes, discard_alignment_bytes;
     uint32_t can_secure, read_only;
-    uint32_t has_claim, has_event; /* which descriptors came along, in order */
+    uint32_t nr_claims, has_event; /* which descriptors came along, in order */
     char claim[64];  /* target_key() of what was opened */
     char engine[256]; /* the specification in use */
 };

@@ -53,14 +53,13 @@ static void fill_ready(struct worker *worker, struct message_ready *ready)
 static void greet(struct worker *worker)
 {
     struct message message = { .type = MESSAGE_READY };
-    int fds[2];
-    unsigned nr_fds = 0;
+    const struct claim *claim = &worker->target.claim;
+    int fds[CLAIM_FDS + 1];
+    unsigned nr_fds = claim->nr_fds;
 
     fill_ready(worker, &message.ready);
-    if (worker->target.claim_fd >= 0) {
-        message.ready.has_claim = 1;
-        fds[nr_fds++] = worker->target.claim_fd;
-    }
+    memcpy(fds, claim->fds, nr_fds * sizeof *fds);
+    message.ready.nr_claims = nr_fds;
     message.ready.has_event = 1;
     fds[nr_fds++] = platform_event_fd(worker->platform);
     worker_send(worker, &message, fds, nr_fds);

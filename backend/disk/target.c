@@ -1,215 +1,131 @@
 /* SPDX-License-Identifier: MIT
- * Claim and I/O descriptors of a target (C12). The claim is exclusive for a
- * writer, shared for read-only disks. */
+ * Claim and I/O descriptors of a target (C12), and the order in which it is
+ * looked at, claimed, opened and cleaned. */
 #include "backend/disk/target.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct opening {
-    const char *path;
-    struct target *target;
-    char *reason;
-    unsigned reason_size;
+/* Decides what it is before anything is opened: to open is to act. */
+static int inspect(struct target *t, const struct refusal *refusal)
+{
     struct stat status;
-};
 
-static int refuse(struct opening *o, int error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int refuse(struct opening *o, int error, const char *format, ...)
-{
-    char sentence[160];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(sentence, sizeof sentence, format, arguments);
-    va_end(arguments);
-    snprintf(o->reason, o->reason_size, "target %s %s", o->path, sentence);
-    return error;
-}
-
-/* Decides what path is before anything is claimed. O_NONBLOCK: a FIFO or a
- * drive without medium must not hang us. */
-static int inspect(struct opening *o)
-{
-    struct target *t = o->target;
-
-    if (stat(o->path, &o->status) < 0)
-        return refuse(o, -errno, "cannot be used: %s", strerror(errno));
-    if (!target_key(&o->status, t->key))
-        return refuse(o, S_ISDIR(o->status.st_mode) ? -EISDIR : -EINVAL,
-                      "is %s; expected a block device or a regular file",
-                      S_ISDIR(o->status.st_mode) ? "a directory"
-                                                 : "neither disk nor file");
-    t->is_block = S_ISBLK(o->status.st_mode);
+    if (stat(refusal->path, &status) < 0)
+        return refusal_say(refusal, -errno, "cannot be used: %s",
+                           strerror(errno));
+    if (!target_key(&status, t->key))
+        return refusal_say(refusal, S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL,
+                           "is %s; expected a block device or a regular file",
+                           S_ISDIR(status.st_mode) ? "a directory"
+                                                   : "neither disk nor file");
+    t->is_block = S_ISBLK(status.st_mode);
     return 0;
 }
 
-/* Nobody may have put something else under the name since inspect(). */
-static int check_same(struct opening *o)
+static int check_size(const struct target *t, const struct refusal *refusal)
 {
-    struct stat now;
+    int fd = t->claim.fds[0];
+    struct stat status;
+    uint64_t bytes;
 
-    if (fstat(o->target->claim_fd, &now) < 0 ||
-        now.st_dev != o->status.st_dev || now.st_ino != o->status.st_ino ||
-        now.st_rdev != o->status.st_rdev)
-        return refuse(o, -ESTALE, "was replaced while it was being opened");
-    o->status = now;
-    return 0;
-}
-
-enum { LOCK_TRIES = 60, LOCK_PAUSE_US = 50 * 1000 };
-
-/* udev holds a shared lock on a block device for as long as it looks at it
- * (systemd.io/BLOCK_DEVICE_LOCKING), and it looks whenever a writer has closed
- * it: a detach followed by an attach. Whoever has it for longer uses it. */
-static int lock(const struct target *t)
-{
-    int how = (t->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB;
-
-    for (unsigned i = 0; flock(t->claim_fd, how) < 0; i++) {
-        if (errno != EWOULDBLOCK || !t->is_block || i == LOCK_TRIES)
-            return -errno;
-        usleep(LOCK_PAUSE_US);
-    }
-    return 0;
-}
-
-static int claim(struct opening *o)
-{
-    struct target *t = o->target;
-    int flags = O_CLOEXEC | O_NONBLOCK | (t->read_only ? O_RDONLY : O_RDWR);
-
-    if (t->is_block && !t->read_only)
-        flags |= O_EXCL;
-    t->claim_fd = open(o->path, flags);
-    if (t->claim_fd < 0 && errno == EBUSY)
-        return refuse(o, -EBUSY, "is busy: it is mounted, or claimed by "
-                      "device-mapper, md, swap or another back end; see "
-                      "lsblk and findmnt");
-    if (t->claim_fd < 0 && (errno == EROFS || errno == EACCES))
-        return refuse(o, -errno, "cannot be written: %s; attach it with mode "
-                      "r", strerror(errno));
-    if (t->claim_fd < 0)
-        return refuse(o, -errno, "cannot be opened: %s", strerror(errno));
-    if (lock(t) < 0)
-        return refuse(o, -EBUSY, "is locked by another process (flock); see "
-                      "lslocks");
-    return check_same(o);
-}
-
-static int check_size(struct opening *o)
-{
-    struct target *t = o->target;
-    uint64_t bytes = (uint64_t)o->status.st_size;
-
-    if (t->is_block && ioctl(t->claim_fd, BLKGETSIZE64, &bytes) < 0)
-        return refuse(o, -errno, "does not tell its size: %s",
-                      strerror(errno));
+    if (fstat(fd, &status) < 0 ||
+        (t->is_block && ioctl(fd, BLKGETSIZE64, &bytes) < 0))
+        return refusal_say(refusal, -errno, "does not tell its size: %s",
+                           strerror(errno));
+    if (!t->is_block)
+        bytes = (uint64_t)status.st_size;
     if (bytes == 0 || bytes % 512)
-        return refuse(o, -EINVAL, "has %llu bytes; expected a multiple of 512, "
-                      "not 0", (unsigned long long)bytes);
+        return refusal_say(refusal, -EINVAL, "has %llu bytes; expected a "
+                           "multiple of 512, not 0",
+                           (unsigned long long)bytes);
     return 0;
 }
 
-static int check_writable(struct opening *o)
+static int check_writable(const struct target *t,
+                          const struct refusal *refusal)
 {
-    struct target *t = o->target;
     int is_read_only = 0;
 
     if (t->is_block && !t->read_only &&
-        ioctl(t->claim_fd, BLKROGET, &is_read_only) == 0 && is_read_only)
-        return refuse(o, -EROFS, "is a read-only device; attach it with mode "
-                      "r");
+        ioctl(t->claim.fds[0], BLKROGET, &is_read_only) == 0 && is_read_only)
+        return refusal_say(refusal, -EROFS, "is a read-only device; attach "
+                           "it with mode r");
     return 0;
 }
 
 /* The same inode once more, not the same name: nothing can come between. */
-static int open_io(struct opening *o, bool allow_buffered)
+static int open_io(struct target *t, bool allow_buffered,
+                   const struct refusal *refusal)
 {
-    struct target *t = o->target;
     char self[64];
     int flags = O_CLOEXEC | (t->read_only ? O_RDONLY : O_RDWR);
 
-    snprintf(self, sizeof self, "/proc/self/fd/%d", t->claim_fd);
+    snprintf(self, sizeof self, "/proc/self/fd/%d", t->claim.fds[0]);
     t->io_fd = open(self, flags | (allow_buffered ? 0 : O_DIRECT));
     t->is_direct = !allow_buffered;
     if (t->io_fd < 0 && errno == EINVAL)
-        return refuse(o, -EINVAL, "cannot do O_DIRECT on its file system; put "
-                      "it elsewhere, or allow buffered = yes for it");
+        return refusal_say(refusal, -EINVAL, "cannot do O_DIRECT on its file "
+                           "system; put it elsewhere, or allow buffered = yes "
+                           "for it");
     if (t->io_fd < 0)
-        return refuse(o, -errno, "cannot be opened for I/O: %s",
-                      strerror(errno));
+        return refusal_say(refusal, -errno, "cannot be opened for I/O: %s",
+                           strerror(errno));
     return 0;
 }
 
-static int drop_cache(struct target *t, const char **step)
-{
-    *step = "flush";
-    if (!t->read_only && fdatasync(t->claim_fd) < 0)
-        return -errno;
-    *step = "drop the page cache";
-    if (t->is_block && ioctl(t->claim_fd, BLKFLSBUF, 0) == 0)
-        return 0; /* as root only */
-    return -posix_fadvise(t->claim_fd, 0, 0, POSIX_FADV_DONTNEED);
-}
-
+/* The claim goes last. */
 static void let_go(struct target *t)
 {
     if (t->io_fd >= 0)
         close(t->io_fd);
-    if (t->claim_fd >= 0)
-        close(t->claim_fd);
-    t->io_fd = t->claim_fd = -1;
+    t->io_fd = -1;
+    cache_close(&t->cache);
+    claim_release(&t->claim);
 }
 
 void target_none(struct target *target)
 {
-    *target = (struct target){ .claim_fd = -1, .io_fd = -1, .is_direct = true };
+    *target = (struct target){ .io_fd = -1, .is_direct = true };
 }
 
 int target_open(const char *path, bool read_only, bool allow_buffered,
                 struct target *target, char *reason, unsigned reason_size)
 {
-    struct opening o = { .path = path, .target = target, .reason = reason,
-                         .reason_size = reason_size };
-    const char *step;
+    const struct refusal refusal = { .path = path, .read_only = read_only,
+                                     .text = reason, .size = reason_size };
+    struct target *t = target;
     int error;
 
-    target_none(target);
-    target->read_only = read_only;
-    error = inspect(&o);
+    target_none(t);
+    t->read_only = read_only;
+    error = inspect(t, &refusal);
     if (!error)
-        error = claim(&o);
+        error = claim_take(&t->claim, t->key, &refusal);
     if (!error)
-        error = check_size(&o);
+        error = check_size(t, &refusal);
     if (!error)
-        error = check_writable(&o);
+        error = check_writable(t, &refusal);
     if (!error)
-        error = open_io(&o, allow_buffered);
-    if (!error) {
-        error = drop_cache(target, &step);
-        if (error)
-            refuse(&o, error, "could not be cleaned before use (%s): %s",
-                   step, strerror(-error));
-    }
+        error = open_io(t, allow_buffered, &refusal);
+    if (!error)
+        error = cache_open(&t->cache, t->claim.fds[0], t->is_block, &refusal);
+    if (!error)
+        error = cache_clean(&t->cache, &refusal);
     if (error)
-        let_go(target);
+        let_go(t);
     return error;
 }
 
 int target_close(struct target *target, const char **step)
 {
-    int error = target->claim_fd >= 0 ? drop_cache(target, step) : 0;
+    int error = target->claim.nr_fds ? cache_drop(&target->cache, step) : 0;
 
     let_go(target);
     return error;

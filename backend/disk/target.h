@@ -7,17 +7,21 @@
 #include <stdint.h>
 
 #include "backend/control/key.h"
+#include "backend/disk/cache.h"
+#include "backend/disk/claim.h"
 
 struct target {
-    int claim_fd; /* holds the claim: O_EXCL on a block device, flock */
-    int io_fd;    /* all I/O goes through this one; O_DIRECT if is_direct */
+    struct claim claim; /* held until the last I/O has ended */
+    int io_fd; /* all I/O goes through this one; O_DIRECT if is_direct */
+    struct cache cache;
     bool is_block, is_direct, read_only;
     char key[TARGET_KEY_BYTES]; /* see backend/control/key.h */
 };
 
-/* Both descriptors -1: a disk without a target (null, mem engines). */
+/* No descriptors: a disk without a target (null, mem engines). */
 void target_none(struct target *target);
-/* Opens and claims path, writes the host's page cache of it back and drops it.
+/* Claims and opens path, writes the host's page caches of it back and drops
+ * them.
  * allow_buffered: without O_DIRECT, by explicit configuration only. Returns 0,
  * or -errno with a sentence in reason that names path and says what to do. */
 int target_open(const char *path, bool read_only, bool allow_buffered,

@@ -43,8 +43,9 @@ struct worker {
     char name[NAME_BYTES], dir[DIR_BYTES];
     pid_t pid;
     int socket;         /* -1 once it has closed */
-    int kept_fds[2];    /* claim and event channel: -1, or kept open so that
-                           the claim outlives the worker's last I/O */
+    int kept_fds[PACKET_MAX_FDS]; /* claims and event channel, so that the
+                                     claims outlive the worker's last I/O */
+    unsigned nr_kept;
     uint32_t last_tag;
     bool has_started;   /* READY or FAILED was said */
     bool is_refused;    /* broke the rules: what else it says is not heard */
@@ -249,7 +250,7 @@ static void take_message(struct worker *worker, const struct message *message)
     refuse(worker, "not a worker's to say", message->type);
 }
 
-/* READY brings the claim and the event channel; nothing else brings any. */
+/* READY brings the claims and the event channel; nothing else brings any. */
 static void keep_fds(struct worker *worker, const struct message *message,
                      const int *fds, unsigned nr)
 {
@@ -257,7 +258,7 @@ static void keep_fds(struct worker *worker, const struct message *message,
 
     for (unsigned i = 0; i < nr; i++) {
         if (is_welcome)
-            worker->kept_fds[i] = fds[i];
+            worker->kept_fds[worker->nr_kept++] = fds[i];
         else
             close(fds[i]);
     }
@@ -291,12 +292,12 @@ static void close_socket(struct worker *worker)
 static bool take_messages(struct worker *worker, unsigned max)
 {
     struct message message;
-    int fds[2], error;
+    int fds[PACKET_MAX_FDS], error;
     unsigned nr_fds;
 
     while (max-- > 0) {
         error = packet_receive(worker->socket, &message, sizeof message, fds,
-                               2, &nr_fds);
+                               PACKET_MAX_FDS, &nr_fds);
         if (error == -EAGAIN)
             return true;
         if (error == -EPROTO) {
@@ -456,8 +457,7 @@ int worker_start(struct worker **worker, struct ev_loop *loop,
         return -ENOMEM;
     }
     *started = (struct worker){ .loop = loop, .events = events,
-                                .owner = owner, .socket = -1,
-                                .kept_fds = { -1, -1 } };
+                                .owner = owner, .socket = -1 };
     snprintf(started->name, sizeof started->name, "%s", name);
     strcpy(started->dir, dir);
     TAILQ_INIT(&started->calls);
@@ -481,9 +481,8 @@ void worker_free(struct worker *worker)
     assert(worker->has_ended && TAILQ_EMPTY(&worker->calls));
     close_socket(worker);
     ev_timer_stop(worker->loop, &worker->slow);
-    for (unsigned i = 0; i < 2; i++)
-        if (worker->kept_fds[i] >= 0)
-            close(worker->kept_fds[i]);
+    while (worker->nr_kept > 0)
+        close(worker->kept_fds[--worker->nr_kept]);
     remove_dir(worker);
     free(worker);
 }

@@ -34,7 +34,7 @@ flock "$work/locked" sleep 60 &
 locker=$!
 pids+=($locker)
 sleep 0.2
-row "a target locked by another process" "locked" --target "$work/locked"
+row "a target locked by another process" "locked by [a-z]*, pid [0-9]* (flock)" --target "$work/locked"
 pkill -P $locker; kill $locker 2>/dev/null
 check "a good one is attached" attach --target "$work/good"
 refuses "the same vdev twice" "already" attach --target "$work/good"

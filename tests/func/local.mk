@@ -5,6 +5,7 @@ FUNC_TESTS = \
 	%D%/readme-examples.sh \
 	%D%/bad-targets.sh \
 	%D%/doctor.sh \
+	%D%/who-else-has-it-open.sh \
 	%D%/a-failed-flush-is-never-a-success.sh \
 	%D%/a-dead-worker-takes-no-other-disk-along.sh \
 	%D%/a-dead-vbdd-leaves-no-orphans.sh \

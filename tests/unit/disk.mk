@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: MIT
 # The worker.
-DISK_TESTS = disk-pool disk-target disk-ring disk-faults \
+DISK_TESTS = disk-pool disk-target disk-claims disk-ring disk-faults \
 	disk-fail-stop disk-hostile disk-resize disk-indirect disk-grants \
 	disk-queues disk-pause disk-persistent disk-flood disk-answers \
 	disk-reads
 check_PROGRAMS += $(DISK_TESTS)
 TESTS += $(DISK_TESTS)
 disk_pool_SOURCES = %D%/disk-pool.c backend/disk/pool.c
-disk_target_SOURCES = %D%/disk-target.c backend/disk/target.c
+target_parts = %D%/target-rig.h backend/disk/target.c backend/disk/claim.c \
+	backend/disk/locks.c backend/disk/node.c backend/disk/cache.c \
+	backend/disk/refusal.c
+disk_target_SOURCES = %D%/disk-target.c $(target_parts)
+disk_target_LDADD = libstorage.a libhost.a
+disk_claims_SOURCES = %D%/disk-claims.c $(target_parts)
+disk_claims_LDADD = $(disk_target_LDADD)
 disk_ring_SOURCES = %D%/disk-ring.c %D%/disk-rig.h %D%/disk-guest.h
 # messages are passed by value here; this runs on an ordinary stack
 disk_ring_CFLAGS = $(AM_CFLAGS) -Wframe-larger-than=65536
