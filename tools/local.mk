@@ -3,4 +3,5 @@
 include tools/stamp.mk
 include tools/vbdctl.mk
 include tools/vbdfront.mk
+include tools/vbdverify.mk
 include tools/completion/local.mk
