@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The programs for people.
+include tools/stamp.mk
 include tools/vbdctl.mk
 include tools/vbdfront.mk
 include tools/dd-verify/local.mk
+include tools/vbdverify.mk
 include tools/completion/local.mk

@@ -2,16 +2,16 @@
 # vbdfront: a guest's disk from the command line.
 bin_PROGRAMS += vbdfront
 vbdfront_SOURCES = %D%/vbdfront/main.c %D%/vbdfront/cli.h \
-	%D%/vbdfront/options.c %D%/vbdfront/disk.c \
+	%D%/options/options.c %D%/options/options.h %D%/vbdfront/disk.c \
+	%D%/guest/guest.c %D%/guest/guest.h \
 	%D%/vbdfront/profile.c %D%/vbdfront/profile.h \
 	%D%/vbdfront/file.c %D%/vbdfront/stream.c %D%/vbdfront/progress.c \
 	%D%/vbdfront/info.c %D%/vbdfront/read.c %D%/vbdfront/write.c \
 	%D%/vbdfront/flush.c %D%/vbdfront/barrier.c \
 	%D%/vbdfront/discard.c %D%/vbdfront/copy.c \
-	%D%/vbdfront/verify.c %D%/vbdfront/stamp.c %D%/vbdfront/stamp.h \
-	%D%/vbdfront/bench.c %D%/vbdfront/histogram.c \
+	%D%/vbdfront/verify.c %D%/vbdfront/bench.c %D%/vbdfront/histogram.c \
 	%D%/vbdfront/histogram.h
 EXTRA_DIST += docs/vbdfront.pod
 vbdfront_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-vbdfront_LDADD = libportlocal.a libvbdfront.a liblocal.a libhost.a \
+vbdfront_LDADD = libstamp.a libportlocal.a libvbdfront.a liblocal.a libhost.a \
 	$(XENSTORE_LIBS) $(JANSSON_LIBS)
