@@ -7,6 +7,7 @@ include tests/unit/coherency.mk
 include tests/unit/frontend.mk
 include tests/unit/backend.mk
 include tests/unit/disk.mk
+include tests/unit/verify.mk
 include tests/conformance/local.mk
 include tests/func/local.mk
 include tests/arch/local.mk

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The programs for people.
+include tools/stamp.mk
 include tools/vbdctl.mk
 include tools/vbdfront.mk
 include tools/completion/local.mk

@@ -8,10 +8,9 @@ vbdfront_SOURCES = %D%/vbdfront/main.c %D%/vbdfront/cli.h \
 	%D%/vbdfront/info.c %D%/vbdfront/read.c %D%/vbdfront/write.c \
 	%D%/vbdfront/flush.c %D%/vbdfront/barrier.c \
 	%D%/vbdfront/discard.c %D%/vbdfront/copy.c \
-	%D%/vbdfront/verify.c %D%/vbdfront/stamp.c %D%/vbdfront/stamp.h \
-	%D%/vbdfront/bench.c %D%/vbdfront/histogram.c \
+	%D%/vbdfront/verify.c %D%/vbdfront/bench.c %D%/vbdfront/histogram.c \
 	%D%/vbdfront/histogram.h
 EXTRA_DIST += docs/vbdfront.pod
 vbdfront_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-vbdfront_LDADD = libportlocal.a libvbdfront.a liblocal.a libhost.a \
+vbdfront_LDADD = libstamp.a libportlocal.a libvbdfront.a liblocal.a libhost.a \
 	$(XENSTORE_LIBS) $(JANSSON_LIBS)

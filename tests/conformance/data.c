@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Stamped data: every 512 bytes say which sector they are and by which
  * operation of the run they were written (the seed), and have a checksum
- * (tools/vbdfront/stamp.h). */
+ * (tools/stamp/stamp.h). */
 #include "tests/conformance/conformance.h"
 
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "tests/unit/tap.h"
-#include "tools/vbdfront/stamp.h"
+#include "tools/stamp/stamp.h"
 
 enum {
     DATA_PAGES = MOST_IN_FLIGHT,
@@ -119,13 +119,15 @@ void data_forget(struct disk *disk, uint64_t first, uint64_t end)
 
 /* --- stamps -------------------------------------------------------------- */
 
-static void stamp(struct disk *disk, struct place place, uint8_t *pages)
+static void stamp_place(struct disk *disk, struct place place, uint8_t *pages)
 {
     uint8_t *data = pages + (size_t)place.page_sector * SECTOR;
     uint64_t seed = ++disk->nr_seeds;
 
     for (uint32_t i = 0; i < place.nr_sectors; i++) {
-        stamp_make(data + (size_t)i * SECTOR, place.sector + i, seed);
+        stamp_fill(data + (size_t)i * SECTOR,
+                   &(struct stamp){ .sequence = seed,
+                                    .sector = place.sector + i });
         disk->seeds[place.sector + i] = seed;
     }
 }
@@ -139,26 +141,24 @@ static bool is_all(const uint8_t *bytes, size_t nr, uint8_t value)
 static const char *check_sector(const struct disk *disk, uint64_t sector,
                                 const uint8_t *data)
 {
-    uint64_t seed = disk->seeds[sector], found = 0;
+    uint64_t seed = disk->seeds[sector];
     unsigned long long number = sector;
+    struct stamp found;
 
     data_sectors++;
     if (!seed)
         return is_all(data, SECTOR, 0)
                    ? NULL : say("sector %llu is not zeros", number);
-    switch (stamp_check(data, sector, seed, &found)) {
-    case STAMP_GOOD:
-        return NULL;
-    case STAMP_NONE:
+    if (stamp_look(data, &found) != STAMP_GOOD)
         return say("sector %llu has no whole stamp", number);
-    case STAMP_OTHER_SECTOR:
+    if (found.sector != sector)
         return say("sector %llu has the data of sector %llu", number,
-                   (unsigned long long)found);
-    case STAMP_OTHER_SEED:
-        break;
-    }
-    return say("sector %llu has the data of write %llu, not of %llu", number,
-               (unsigned long long)found, (unsigned long long)seed);
+                   (unsigned long long)found.sector);
+    if (found.sequence != seed)
+        return say("sector %llu has the data of write %llu, not of %llu",
+                   number, (unsigned long long)found.sequence,
+                   (unsigned long long)seed);
+    return NULL;
 }
 
 /* The data, and what surrounds it in its first and last page (C15). */
@@ -192,7 +192,7 @@ const char *data_write(struct disk *disk, struct vbdfront *front,
                        enum vbdfront_op op, unsigned flags,
                        struct place place)
 {
-    stamp(disk, place, out);
+    stamp_place(disk, place, out);
     submit(front, 0, op, flags, place, out);
     return finish(front, 1, 0);
 }
@@ -244,7 +244,7 @@ const char *data_write_many(struct disk *disk, struct vbdfront *front,
     for (unsigned i = 0; i < nr; i++) {
         struct place place = place_of(i, start, unit);
 
-        stamp(disk, place, page_of(out, i));
+        stamp_place(disk, place, page_of(out, i));
         submit(front, i, VBDFRONT_WRITE, 0, place, page_of(out, i));
     }
     return finish(front, nr, 0);

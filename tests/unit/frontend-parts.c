@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Claim: the parts of vbdfront that can be wrong quietly are right: names of
- * disks (xen-vbd-interface(7), as libxl numbers them), option values, stamps,
+ * disks (xen-vbd-interface(7), as libxl numbers them), option values,
  * the latency histogram. Mechanism: known answers, edges, and a histogram
  * against sorting. */
 #include "tests/unit/tap.h"
 
 #include "tools/vbdfront/cli.h"
 #include "tools/vbdfront/histogram.h"
-#include "tools/vbdfront/stamp.h"
 
 /* --- options ------------------------------------------------------------ */
 
@@ -76,44 +75,6 @@ static void check_bad_options(void)
     }
 }
 
-/* --- stamps ------------------------------------------------------------- */
-
-static void check_stamps(void)
-{
-    uint8_t data[STAMP_BYTES];
-    uint64_t found = 0;
-
-    stamp_make(data, 12345, 7);
-    CHECK_EQ(stamp_check(data, 12345, 7, &found), STAMP_GOOD);
-    CHECK_EQ(stamp_check(data, 12346, 7, &found), STAMP_OTHER_SECTOR);
-    CHECK_EQ(found, 12345);
-    CHECK_EQ(stamp_check(data, 12345, 8, &found), STAMP_OTHER_SEED);
-    CHECK_EQ(found, 7);
-    for (unsigned i = 0; i < STAMP_BYTES; i++) {
-        data[i] ^= 0x10;
-        CHECK_EQ(stamp_check(data, 12345, 7, &found), STAMP_NONE);
-        data[i] ^= 0x10;
-    }
-    memset(data, 0, sizeof data);
-    CHECK_EQ(stamp_check(data, 0, 0, &found), STAMP_NONE);
-}
-
-static void check_torn_stamp(void)
-{
-    uint8_t one[STAMP_BYTES], other[STAMP_BYTES];
-    uint64_t found;
-
-    stamp_make(one, 5, 1);
-    stamp_make(other, 5, 2);
-    for (unsigned cut = 16; cut < STAMP_BYTES; cut += 16) {
-        uint8_t torn[STAMP_BYTES];
-
-        memcpy(torn, one, cut);
-        memcpy(torn + cut, other + cut, STAMP_BYTES - cut);
-        CHECK_EQ(stamp_check(torn, 5, 1, &found), STAMP_NONE);
-    }
-}
-
 /* --- histogram ---------------------------------------------------------- */
 
 static int compare(const void *left, const void *right)
@@ -165,8 +126,6 @@ int main(void)
 {
     TEST("options are taken out of the words", check_options);
     TEST("options that make no sense are refused", check_bad_options);
-    TEST("a stamp knows its sector, its seed and every byte", check_stamps);
-    TEST("a torn sector has no whole stamp", check_torn_stamp);
     TEST("percentiles are right to 1/32", check_percentiles);
     TEST("the histogram has no edges", check_histogram_edges);
     return tap_done();

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "tools/vbdfront/stamp.h"
+#include "tools/stamp/stamp.h"
 
 enum { SHOWN = 10 }; /* bad sectors, one line each */
 
@@ -24,7 +24,7 @@ static const struct option options[] = {
       "--stamp: how many (to the end)", 1, UINT64_MAX },
     { "--seed", OPTION_NUMBER, &seed, "N",
       "--stamp: what makes this run's stamps its own (the time)", 1,
-      UINT64_MAX },
+      UINT32_MAX },
     { 0 },
 };
 
@@ -109,26 +109,31 @@ static int64_t give_stamps(void *context, uint64_t sector, uint8_t *data,
 {
     (void)context;
     for (uint32_t i = 0; i < max_bytes / SECTOR_BYTES; i++)
-        stamp_make(data + i * SECTOR_BYTES, sector + i, seed);
+        stamp_fill(data + i * SECTOR_BYTES,
+                   &(struct stamp){ .sequence = 1, .sector = sector + i,
+                                    .run = (uint32_t)seed });
     return max_bytes;
 }
 
 static void check_stamp(struct verification *verification, uint64_t sector,
                         const uint8_t *data)
 {
-    uint64_t other = 0;
-    enum stamp_result result = stamp_check(data, sector, seed, &other);
-    unsigned long long number = sector, found = other;
+    struct stamp stamp;
+    bool is_whole = stamp_look(data, &stamp) == STAMP_GOOD;
+    unsigned long long number = sector;
 
-    if (result == STAMP_GOOD || verification->nr_bad++ >= SHOWN)
+    if (is_whole && stamp.sector == sector && stamp.run == seed)
         return;
-    if (result == STAMP_NONE)
+    if (verification->nr_bad++ >= SHOWN)
+        return;
+    if (!is_whole)
         log_error("sector %llu has no whole stamp", number);
-    else if (result == STAMP_OTHER_SECTOR)
-        log_error("sector %llu has the stamp of sector %llu", number, found);
+    else if (stamp.sector != sector)
+        log_error("sector %llu has the stamp of sector %llu", number,
+                  (unsigned long long)stamp.sector);
     else
-        log_error("sector %llu has a stamp of seed %llu, expected %llu",
-                  number, found, (unsigned long long)seed);
+        log_error("sector %llu has a stamp of seed %u, expected %llu",
+                  number, stamp.run, (unsigned long long)seed);
 }
 
 static int take_stamps(void *context, uint64_t sector, const uint8_t *data,
@@ -144,7 +149,7 @@ static int verify_stamps(struct cli *cli, struct stream *stream)
     int status, error;
 
     if (!seed)
-        seed = (uint64_t)time(NULL);
+        seed = (uint32_t)time(NULL);
     if (count == UINT64_MAX && from < cli->info->nr_sectors)
         count = cli->info->nr_sectors - from;
     stream->sector = from;
