@@ -3,4 +3,5 @@
 include tools/stamp.mk
 include tools/vbdctl.mk
 include tools/vbdfront.mk
+include tools/int13/local.mk
 include tools/completion/local.mk
