@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+# A real machine in emulation: QEMU's pc, SeaBIOS, IDE; seconds each.
+VM_TESTS = \
+	%D%/the-int13-agent.sh
+TESTS += $(VM_TESTS)
+dist_check_SCRIPTS += $(VM_TESTS)
+EXTRA_DIST += %D%/lib.sh
