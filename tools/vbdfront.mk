@@ -2,7 +2,8 @@
 # vbdfront: a guest's disk from the command line.
 bin_PROGRAMS += vbdfront
 vbdfront_SOURCES = %D%/vbdfront/main.c %D%/vbdfront/cli.h \
-	%D%/vbdfront/options.c %D%/vbdfront/disk.c \
+	%D%/options/options.c %D%/options/options.h %D%/vbdfront/disk.c \
+	%D%/guest/guest.c %D%/guest/guest.h \
 	%D%/vbdfront/profile.c %D%/vbdfront/profile.h \
 	%D%/vbdfront/file.c %D%/vbdfront/stream.c %D%/vbdfront/progress.c \
 	%D%/vbdfront/info.c %D%/vbdfront/read.c %D%/vbdfront/write.c \

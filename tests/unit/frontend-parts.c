@@ -13,10 +13,12 @@
 static bool flag;
 static const char *text;
 static uint64_t number, size;
+static struct option_list list;
 static const struct option table[] = {
     { "--flag", OPTION_FLAG, &flag, NULL, "", 0, 0 },
     { "--text", OPTION_TEXT, &text, "T", "", 0, 0 },
     { "--number", OPTION_NUMBER, &number, "N", "", 2, 9 },
+    { "--list", OPTION_LIST, &list, "L", "", 0, 0 },
     { "--size", OPTION_SIZE, &size, "N", "", 0, UINT64_MAX },
     { 0 },
 };
@@ -56,6 +58,17 @@ static void check_options(void)
     CHECK_EQ(size, 16777215ull << 30);
     CHECK_EQ(take("--size 18446744073709551615", false), 0);
     CHECK_EQ(size, UINT64_MAX);
+}
+
+static void check_list(void)
+{
+    CHECK_EQ(take("--list a --flag --list=b", false), 0);
+    CHECK_EQ(list.nr, 2);
+    CHECK_STR(list.texts[1], "b");
+    while (list.nr < OPTION_LIST_LENGTH)
+        CHECK_EQ(take("--list more", false), 0);
+    CHECK_EQ(take("--list one-too-many", false), -1);
+    CHECK_EQ(list.nr, OPTION_LIST_LENGTH);
 }
 
 static void check_bad_options(void)
@@ -126,6 +139,7 @@ int main(void)
 {
     TEST("options are taken out of the words", check_options);
     TEST("options that make no sense are refused", check_bad_options);
+    TEST("a list takes its option again and again, to an end", check_list);
     TEST("percentiles are right to 1/32", check_percentiles);
     TEST("the histogram has no edges", check_histogram_edges);
     return tap_done();

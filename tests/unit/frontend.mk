@@ -62,5 +62,5 @@ check_PROGRAMS += %D%/frontend-parts
 dist_check_SCRIPTS += %D%/frontend-tool.sh
 TESTS += %D%/frontend-parts %D%/frontend-tool.sh
 %C%_frontend_parts_SOURCES = %D%/frontend-parts.c %D%/tap.h \
-	tools/vbdfront/options.c tools/vbdfront/histogram.c
+	tools/options/options.c tools/vbdfront/histogram.c
 %C%_frontend_parts_LDADD = libhost.a

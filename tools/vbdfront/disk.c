@@ -5,64 +5,20 @@
 #include <errno.h>
 #include <string.h>
 
-#include "frontend/port-local/port-local.h"
+#include "tools/guest/guest.h"
 
 enum {
-    DOMAIN_PAGES = 65536, /* 256 MiB, of which only what is used exists */
     SECOND_US = 1000000,
     CRASH_READS = 32,
 };
 
 static struct port_local *port_local;
-static char node[64];
+static char node[GUEST_NODE_BYTES];
 static const struct profile *profile; /* NULL: none */
 
 static uint64_t timeout_us(const struct cli *cli)
 {
     return cli->timeout_s * SECOND_US;
-}
-
-static int open_domain(struct cli *cli)
-{
-    int error = port_local_open(cli->local_dir, (uint32_t)cli->domid,
-                                DOMAIN_PAGES, &port_local);
-
-    if (!error) {
-        cli->port = port_local_table(port_local);
-        return EXIT_OK;
-    }
-    if (error == -EEXIST)
-        log_error("domain %llu lives already in %s",
-                  (unsigned long long)cli->domid, cli->local_dir);
-    else
-        log_error("domain %llu cannot be made in %s: %s",
-                  (unsigned long long)cli->domid, cli->local_dir,
-                  strerror(-error));
-    return EXIT_FAILED;
-}
-
-/* The toolstack may attach the disk only now that the domain lives. */
-static bool wait_for_device(struct cli *cli)
-{
-    const struct vbdfront_port *port = cli->port;
-    uint64_t start_us = port->now_us(port->context), waited_us;
-    char path[96], value[256];
-
-    snprintf(path, sizeof path, "%s/backend", node);
-    port->store_watch(port->context, path);
-    while (port->store_read(port->context, path, value, sizeof value) < 0) {
-        waited_us = port->now_us(port->context) - start_us;
-        if (waited_us >= timeout_us(cli))
-            break;
-        port->wait(port->context, timeout_us(cli) - waited_us);
-    }
-    port->store_unwatch(port->context, path);
-    if (port->store_read(port->context, path, value, sizeof value) >= 0)
-        return true;
-    log_error("there is no disk %s of domain %llu in %s after %llu s",
-              cli->vdev_name, (unsigned long long)cli->domid, cli->local_dir,
-              (unsigned long long)cli->timeout_s);
-    return false;
 }
 
 static bool connect_disk(struct cli *cli)
@@ -149,11 +105,12 @@ int disk_open(struct cli *cli)
 {
     const char *list = cli->as;
 
-    if (open_domain(cli) != EXIT_OK)
+    port_local = guest_open(cli->local_dir, (uint32_t)cli->domid);
+    if (!port_local)
         return EXIT_FAILED;
-    snprintf(node, sizeof node, "/local/domain/%llu/device/vbd/%u",
-             (unsigned long long)cli->domid, cli->vdev);
-    if (!wait_for_device(cli))
+    cli->port = port_local_table(port_local);
+    if (!guest_wait_for_disk(port_local, (uint32_t)cli->domid, cli->vdev,
+                             cli->vdev_name, cli->timeout_s, node))
         return EXIT_FAILED;
     do {
         const struct profile *next = list ? profile_take(&list) : NULL;
@@ -180,7 +137,7 @@ int disk_close(struct cli *cli)
 void *disk_alloc(struct cli *cli, uint64_t nr_bytes)
 {
     uint64_t pages = (nr_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
-    void *memory = pages > DOMAIN_PAGES ? NULL
+    void *memory = pages > GUEST_PAGES ? NULL
         : cli->port->page_alloc(cli->port->context, (unsigned)pages);
 
     if (!memory)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Options by table: what is parsed is what --help prints. */
-#include "tools/vbdfront/cli.h"
+#include "tools/options/options.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "common/host/log.h"
 
 bool options_parse_number(const char *what, const char *text,
                           enum option_kind kind, uint64_t min, uint64_t max,
@@ -34,6 +35,18 @@ bool options_parse_number(const char *what, const char *text,
     return false;
 }
 
+static bool add_to_list(const struct option *option, const char *text)
+{
+    struct option_list *list = option->value;
+
+    if (list->nr < OPTION_LIST_LENGTH) {
+        list->texts[list->nr++] = text;
+        return true;
+    }
+    log_error("%s was given more than %u times", option->name, list->nr);
+    return false;
+}
+
 static bool set_value(const struct option *option, const char *text)
 {
     switch (option->kind) {
@@ -43,6 +56,8 @@ static bool set_value(const struct option *option, const char *text)
     case OPTION_TEXT:
         *(const char **)option->value = text;
         return true;
+    case OPTION_LIST:
+        return add_to_list(option, text);
     case OPTION_NUMBER:
     case OPTION_SIZE:
         break;
