@@ -61,7 +61,7 @@ says "what is no stamp is foreign" "foreign" agent read 202
 refuses "a read behind the end is refused by the BIOS" "told error" \
     agent read $((last + 1))
 refuses "a write behind the end too" "told error" agent write $((last + 1)) 1
-refuses "int13ctl asks for no 17 sectors" "no number from 1 to 16" \
+refuses "int13ctl asks for no 17 sectors" "COUNT is \"17\", expected a number from 1 to 16" \
     agent read 0 17
 says "an unknown command is refused, with its tag" 5a01cdab00000000 \
     raw 5a01cdab000000000000000000000000 8

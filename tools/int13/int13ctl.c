@@ -3,7 +3,6 @@
  * for whoever has another way to the same disk. */
 #include <endian.h>
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "common/host/log.h"
 #include "tools/int13/client.h"
+#include "tools/options/options.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -26,7 +26,7 @@ struct verb {
     const char *name;
     uint8_t op; /* 0: no agent is asked */
     const char *words;
-    unsigned min_words;
+    int min_words; /* one more is a count, if any are taken */
     uint64_t max_count;
     int (*run)(const struct verb *verb, const struct words *words);
 };
@@ -171,7 +171,6 @@ static int run_look(const struct verb *verb, const struct words *words)
     return seen ? EXIT_OK : fail(verb->name, -ENODATA);
 }
 
-/* The words' order is that of struct words, but a sequence is WRITE's alone. */
 static const struct verb verbs[] = {
     { "hello", 0, "", 0, 1, run_hello },
     { "info", AGENT_INFO, "", 0, 1, run_call },
@@ -188,14 +187,24 @@ static const struct verb verbs[] = {
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
+static bool wants_help;
+static const struct option options[] = {
+    { "--socket", OPTION_TEXT, &socket_path, "PATH",
+      "QEMU's serial line (-serial unix:PATH,server=on)", 0, 0 },
+    { "--writer", OPTION_NUMBER, &writer, "N",
+      "whose stamps (13, the agent's)", 1, UINT32_MAX },
+    { "--time", OPTION_NUMBER, &times, "N",
+      "do it so often, and tell the speed", 1, UINT32_MAX },
+    { "--help", OPTION_FLAG, &wants_help, NULL, "this text", 0, 0 },
+    { 0 },
+};
+
 static void print_help(void)
 {
     puts("Usage: int13ctl [OPTION...] COMMAND [WORD...]\n"
-         "Tell the int13 agent what to do; stamped sectors.\n\n"
-         "  --socket PATH  QEMU's serial line (-serial unix:PATH,server=on)\n"
-         "  --writer N     whose stamps (13, the agent's)\n"
-         "  --time N       do it so often, and tell the speed\n"
-         "  --help         this text\n");
+         "Tell the int13 agent what to do; stamped sectors.\n");
+    options_print(options, stdout);
+    puts("");
     for (unsigned i = 0; i < VERBS; i++)
         printf("  %s %s\n", verbs[i].name, verbs[i].words);
     puts("\nhello waits for a machine that was started with wait=on. fill "
@@ -204,75 +213,37 @@ static void print_help(void)
          "Exit status: 0 done, 1 failed, 2 not understood.");
 }
 
-static bool take_number(const char *text, uint64_t min, uint64_t max,
-                        uint64_t *value)
-{
-    char *end;
-
-    errno = 0;
-    *value = strtoull(text, &end, 10);
-    if (!errno && end != text && !*end && *text != '-' && *value >= min &&
-        *value <= max)
-        return true;
-    log_error("\"%s\" is no number from %" PRIu64 " to %" PRIu64, text, min,
-              max);
-    return false;
-}
-
-static bool take_words(const struct verb *verb, char **at, int left,
+static bool take_words(const struct verb *verb, char **argv, int argc,
                        struct words *words)
 {
-    bool has_sequence = verb->min_words == 2;
-    int most = verb->min_words == 0 ? 0 : (int)verb->min_words + 1;
+    const int most = verb->min_words ? verb->min_words + 1 : 0;
+    static const char *const names[] = { "SECTOR", "SEQUENCE" };
+    uint64_t *const to[] = { &words->sector, &words->sequence };
 
     *words = (struct words){ .count = 1 };
-    if (left < (int)verb->min_words || left > most) {
-        log_error("%s takes %s", verb->name,
-                  *verb->words ? verb->words : "no words");
+    if (!options_check_words(verb->name, verb->words, argc, verb->min_words,
+                             most))
         return false;
+    for (int i = 0; i < argc; i++) {
+        bool is_count = i == verb->min_words;
+
+        if (!options_parse_number(is_count ? "COUNT" : names[i], argv[i],
+                                  OPTION_NUMBER, is_count ? 1 : 0,
+                                  is_count ? verb->max_count : UINT64_MAX,
+                                  is_count ? &words->count : to[i]))
+            return false;
     }
-    return (left < 1 || take_number(*at++, 0, UINT64_MAX, &words->sector)) &&
-           (!has_sequence || take_number(*at++, 0, UINT64_MAX,
-                                         &words->sequence)) &&
-           (left < most || left == 0 ||
-            take_number(*at, 1, verb->max_count, &words->count));
+    return true;
 }
 
 static const struct verb *find_verb(const char *name)
 {
-    for (unsigned i = 0; name && i < VERBS; i++) {
+    for (unsigned i = 0; i < VERBS; i++) {
         if (strcmp(verbs[i].name, name) == 0)
             return &verbs[i];
     }
-    log_error("%s is not a command: see int13ctl --help",
-              name ? name : "nothing");
+    log_error("%s is not a command: see int13ctl --help", name);
     return NULL;
-}
-
-static bool take_options(int argc, char **argv)
-{
-    static const struct option options[] = {
-        { "socket", required_argument, NULL, 's' },
-        { "writer", required_argument, NULL, 'w' },
-        { "time", required_argument, NULL, 't' },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
-    };
-    int option;
-
-    while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-        if (option == 's') {
-            socket_path = optarg;
-        } else if (option == 'h') {
-            print_help();
-            exit(EXIT_OK);
-        } else if (option == '?' ||
-                   !take_number(optarg, 1, UINT32_MAX,
-                                option == 'w' ? &writer : &times)) {
-            return false;
-        }
-    }
-    return true;
 }
 
 int main(int argc, char **argv)
@@ -281,8 +252,15 @@ int main(int argc, char **argv)
     struct words words;
 
     log_init("int13ctl", LOG_LEVEL_INFO);
-    if (!take_options(argc, argv) || !(verb = find_verb(argv[optind])) ||
-        !take_words(verb, argv + optind + 1, argc - optind - 1, &words))
+    argc--, argv++;
+    if (!options_take(options, &argc, argv, false))
+        return EXIT_USAGE;
+    if (wants_help) {
+        print_help();
+        return EXIT_OK;
+    }
+    verb = find_verb(argc ? argv[0] : "nothing");
+    if (!verb || !take_words(verb, argv + 1, argc - 1, &words))
         return EXIT_USAGE;
     if (!socket_path && verb->run != run_fill && verb->run != run_look) {
         log_error("%s wants --socket", verb->name);

@@ -4,7 +4,8 @@
 noinst_LIBRARIES += libint13.a
 libint13_a_SOURCES = %D%/client.c %D%/client.h %D%/agent.h
 noinst_PROGRAMS += int13ctl
-int13ctl_SOURCES = %D%/int13ctl.c
+int13ctl_SOURCES = %D%/int13ctl.c tools/options/options.c \
+	tools/options/options.h
 int13ctl_LDADD = libint13.a libstamp.a libhost.a
 EXTRA_DIST += %D%/agent.S %D%/agent.ld
 
