@@ -8,8 +8,12 @@
 # Source: ARCHITECTURE.md, blkif.h feature-flush-cache.
 # Mechanism: tests/lab boots Xen 4.17 under emulation; dom0 runs this build.
 . "$top_srcdir/tests/lab/lib.sh"
-truncate -s 64M "$disk"
-run_lab --guest-copy "$lab/guest-job.sh:/job" "$lab/dom0-pvh.sh"
+prepare() {
+    rm -f "$disk"
+    truncate -s 64M "$disk"
+}
+run_lab_kept prepare -- --timeout 600 \
+    --guest-copy "$lab/guest-job.sh:/job" "$lab/dom0-pvh.sh"
 
 says "xl create succeeds with an ordinary disk line" "LAB: created"
 says "Linux's blkfront sees flush" \

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # In dom0: vbdd serves a PVH Linux guest through an ordinary xl line.
 set -u
+. /lab/lib.sh
 vbdd --foreground >/tmp/vbdd.log 2>&1 &
 vbdd=$!
 for i in $(seq 50); do vbdctl ping >/dev/null 2>&1 && break; sleep 0.1; done
@@ -28,7 +29,9 @@ for i in $(seq 100); do
   grep -q 'GUEST: exit' $console 2>/dev/null && break
   sleep 1
 done
+explain_silence $console
 sed 's/^/GUESTLOG: /' $console
+xl list
 vbdctl list
 vbdctl stats
 xenstore-ls /local/domain/0/backend/vbd | sed 's/^/STORE: /'

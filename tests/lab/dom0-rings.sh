@@ -3,6 +3,7 @@
 # In dom0: one guest, to which disks with different options are attached one
 # after the other.
 set -u
+. /lab/lib.sh
 console=/var/log/xen/console/guest-guest.log
 images=/mnt/images
 vbdd --foreground >/tmp/vbdd.log 2>&1 &
@@ -21,6 +22,7 @@ says() { # PATTERN: waits until the guest has said it
     sleep 0.2
   done
   echo "LAB: the guest has not said '$1'"
+  explain_silence $console
   return 1
 }
 allocated() { du -k "$images/$1" | cut -f1; }
