@@ -184,6 +184,11 @@ static void on_fail_stop(void *owner, const struct message *message)
     marker_set(disk->supervisor, disk->target.key, disk->fail_stop);
 }
 
+static void on_nbd_event(void *owner, const struct message *message)
+{
+    emulated_take_event(owner, message);
+}
+
 bool disk_set_size(struct disk *disk, uint64_t size_bytes)
 {
     struct vbd *vbd;
@@ -224,6 +229,7 @@ static void on_ended(void *owner, int status)
     char end[64];
 
     print_end(status, end, sizeof end);
+    emulated_forget(&disk->emulated, disk->number);
     worker_free(disk->worker);
     disk->worker = NULL;
     switch (disk->state) {
@@ -261,7 +267,7 @@ static void on_ended(void *owner, int status)
 
 static const struct worker_events disk_events = {
     .ready = on_ready, .failed = on_failed, .broken = on_broken,
-    .fail_stop = on_fail_stop, .ended = on_ended,
+    .fail_stop = on_fail_stop, .nbd_event = on_nbd_event, .ended = on_ended,
 };
 
 /* --- starting and ending -------------------------------------------------- */

@@ -47,6 +47,7 @@ struct worker {
                            the claim outlives the worker's last I/O */
     uint32_t last_tag;
     bool has_started;   /* READY or FAILED was said */
+    bool is_refused;    /* broke the rules: what else it says is not heard */
     bool has_ended;
     TAILQ_HEAD(, call) calls;
     unsigned nr_calls;
@@ -67,11 +68,13 @@ static const char *type_text(uint32_t type)
     case MESSAGE_RESUME: return "RESUME";
     case MESSAGE_VBD_STATS: return "VBD_STATS";
     case MESSAGE_LOG_LEVEL: return "LOG_LEVEL";
+    case MESSAGE_NBD_STATS: return "NBD_STATS";
     case MESSAGE_READY: return "READY";
     case MESSAGE_FAILED: return "FAILED";
     case MESSAGE_REPLY: return "REPLY";
     case MESSAGE_BROKEN: return "BROKEN";
     case MESSAGE_FAIL_STOP: return "FAIL_STOP";
+    case MESSAGE_NBD_EVENT: return "NBD_EVENT";
     }
     return "an unknown message";
 }
@@ -171,6 +174,7 @@ static void refuse(struct worker *worker, const char *what, uint32_t type)
 {
     log_error("%s: worker %d sent %s (%s) and is killed", worker->name,
               (int)worker->pid, type_text(type), what);
+    worker->is_refused = true;
     worker_kill(worker);
 }
 
@@ -224,6 +228,12 @@ static void take_message(struct worker *worker, const struct message *message)
     case MESSAGE_FAIL_STOP:
         worker->events->fail_stop(worker->owner, message);
         return;
+    case MESSAGE_NBD_EVENT:
+        if (is_first || message->nbd_event.kind > MESSAGE_NBD_REFUSED)
+            refuse(worker, "out of turn or impossible", message->type);
+        else
+            worker->events->nbd_event(worker->owner, message);
+        return;
     case MESSAGE_CONNECT:
     case MESSAGE_DISCONNECT:
     case MESSAGE_STATS:
@@ -233,6 +243,7 @@ static void take_message(struct worker *worker, const struct message *message)
     case MESSAGE_RESUME:
     case MESSAGE_VBD_STATS:
     case MESSAGE_LOG_LEVEL:
+    case MESSAGE_NBD_STATS:
         break;
     }
     refuse(worker, "not a worker's to say", message->type);
@@ -297,7 +308,8 @@ static bool take_messages(struct worker *worker, unsigned max)
             return false;
         make_printable(&message);
         keep_fds(worker, &message, fds, nr_fds);
-        take_message(worker, &message);
+        if (!worker->is_refused)
+            take_message(worker, &message);
     }
     return true;
 }

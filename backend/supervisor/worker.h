@@ -20,6 +20,8 @@ struct worker_events {
     void (*failed)(void *owner, const struct message *message);
     void (*broken)(void *owner, const struct message *message);
     void (*fail_stop)(void *owner, const struct message *message);
+    /* Never before ready(); its kind is one of enum message_nbd_kind. */
+    void (*nbd_event)(void *owner, const struct message *message);
     /* Last of all, with what waitpid() said. Every unanswered call has been
      * told. The owner calls worker_free(). */
     void (*ended)(void *owner, int status);
