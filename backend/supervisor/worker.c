@@ -357,7 +357,8 @@ static void on_child(struct ev_loop *loop, ev_child *watcher, int revents)
 
 /* Its own process group, so that a terminal's Ctrl-C stops the supervisor
  * only, which then ends the workers in order. */
-static int spawn(struct worker *worker, int listener, const char *const *argv)
+static int spawn(struct worker *worker, int listener, int nbd_fd,
+                 const char *const *argv)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -375,6 +376,9 @@ static int spawn(struct worker *worker, int listener, const char *const *argv)
     }
     error = posix_spawn_file_actions_adddup2(&actions, listener,
                                              WORKER_SOCKET);
+    if (!error && nbd_fd >= 0)
+        error = posix_spawn_file_actions_adddup2(&actions, nbd_fd,
+                                                 WORKER_NBD_SOCKET);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP |
                              POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&attributes, 0);
@@ -389,8 +393,8 @@ static int spawn(struct worker *worker, int listener, const char *const *argv)
 }
 
 /* Makes the socket, starts the program on it and connects. */
-static int launch(struct worker *worker, const char *const *argv, char *reason,
-                  unsigned size)
+static int launch(struct worker *worker, int nbd_fd, const char *const *argv,
+                  char *reason, unsigned size)
 {
     char path[DIR_BYTES + 8];
     int listener, error;
@@ -408,7 +412,7 @@ static int launch(struct worker *worker, const char *const *argv, char *reason,
         snprintf(reason, size, "%s: %s", path, strerror(-error));
     } else {
         fcntl(worker->socket, F_SETFL, O_NONBLOCK);
-        error = spawn(worker, listener, argv);
+        error = spawn(worker, listener, nbd_fd, argv);
         if (error)
             snprintf(reason, size, "%s cannot be started: %s", argv[0],
                      strerror(-error));
@@ -437,13 +441,14 @@ static void init_watchers(struct worker *worker)
 }
 
 int worker_start(struct worker **worker, struct ev_loop *loop,
-                 const char *name, const char *dir, const char *const *argv,
-                 const struct worker_events *events, void *owner,
-                 char *reason, unsigned reason_size)
+                 const char *name, const char *dir, int nbd_fd,
+                 const char *const *argv, const struct worker_events *events,
+                 void *owner, char *reason, unsigned reason_size)
 {
     struct worker *started = calloc(1, sizeof *started);
     int error;
 
+    assert(nbd_fd < 0 || nbd_fd > WORKER_NBD_SOCKET);
     if (!started || strlen(dir) >= sizeof started->dir) {
         free(started);
         snprintf(reason, reason_size, "out of memory, or '%s' is too long",
@@ -456,7 +461,7 @@ int worker_start(struct worker **worker, struct ev_loop *loop,
     snprintf(started->name, sizeof started->name, "%s", name);
     strcpy(started->dir, dir);
     TAILQ_INIT(&started->calls);
-    error = launch(started, argv, reason, reason_size);
+    error = launch(started, nbd_fd, argv, reason, reason_size);
     init_watchers(started);
     if (error) {
         started->has_ended = true;
