@@ -4,4 +4,5 @@ include tools/stamp.mk
 include tools/vbdctl.mk
 include tools/vbdfront.mk
 include tools/int13/local.mk
+include tools/dd-verify/local.mk
 include tools/completion/local.mk

@@ -6,8 +6,6 @@
 
 #include "backend/coherency/request.h"
 
-enum { SECTOR_BYTES = 512 };
-
 #ifdef COHERENCY_BUGS
 enum coherency_bug coherency_bug;
 
@@ -57,6 +55,20 @@ int coherency_resize(struct coherency *disk)
     return engine_resize(disk->engine);
 }
 
+int coherency_extent(struct coherency *disk, uint64_t offset_bytes,
+                     uint64_t *length_bytes, bool *is_hole)
+{
+    uint64_t size_bytes = disk->engine->info.size_bytes;
+
+    if (disk->is_fail_stopped)
+        return -EIO;
+    if (offset_bytes >= size_bytes || *length_bytes == 0)
+        return -EINVAL;
+    if (*length_bytes > size_bytes - offset_bytes)
+        *length_bytes = size_bytes - offset_bytes;
+    return engine_extent(disk->engine, offset_bytes, length_bytes, is_hole);
+}
+
 const struct engine_info *coherency_info(const struct coherency *disk)
 {
     return &disk->engine->info;
@@ -80,15 +92,14 @@ static bool request_is_empty_flush(const struct request *request)
     return request_is_flush(request) && !request_has_data(request);
 }
 
-/* Whole sectors inside the disk, at least one. */
+/* Inside the disk, and at least one byte. */
 static bool request_fits(const struct request *request)
 {
     const struct coherency_request *public = request_public(request);
     uint64_t size_bytes = request_disk(request)->engine->info.size_bytes;
 
     return public->length_bytes > 0 && public->length_bytes <= size_bytes &&
-           public->offset_bytes <= size_bytes - public->length_bytes &&
-           (public->offset_bytes | public->length_bytes) % SECTOR_BYTES == 0;
+           public->offset_bytes <= size_bytes - public->length_bytes;
 }
 
 static bool client_may_write(const struct coherency_client *client)

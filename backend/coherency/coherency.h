@@ -52,9 +52,13 @@ struct coherency_request {
     unsigned flags;
     uint64_t offset_bytes; /* any byte: C13 merges what is not whole blocks */
     uint64_t length_bytes; /* 0 only for FLUSH and BARRIER */
-    void *data;            /* length_bytes; borrowed until done(); copied if it
-                              is not aligned to the engine's memory_align.
-                              NULL for DISCARD, ZERO and empty requests */
+    /* length_bytes; borrowed until done(); NULL for DISCARD, ZERO and empty
+     * requests. The whole blocks in it go straight to and from the engine,
+     * from the first on whose memory is aligned to memory_align; what lies
+     * before and behind is copied. Data that is congruent to offset_bytes
+     * modulo memory_align has such a block at the first multiple of both;
+     * data that has none within one memory_align is copied whole. */
+    void *data;
     /* error: 0; -EROFS (C9); -EINVAL (bad range; a secure discard that is not
      * whole blocks); -EOPNOTSUPP (discard or secure discard where there is
      * none; a ZERO that cannot be FAST); -ENOMEM (no bounce buffer); -EIO and
@@ -104,6 +108,7 @@ struct coherency_stats {
     uint64_t bytes_read, bytes_written, bytes_discarded, bytes_zeroed;
     uint64_t waited;         /* requests that had to wait for a range */
     uint64_t merged;         /* read-modify-writes (C13) */
+    uint64_t bytes_copied;   /* of the callers' data, see there */
     uint64_t engine_flushes; /* started; flush requests may share one (C5) */
     uint64_t flush_failures;
     uint64_t tree_steps;     /* nodes visited, for the log n promise (C4) */
@@ -150,7 +155,8 @@ void coherency_timer(struct coherency *disk);
  * there for every client at once. */
 int coherency_resize(struct coherency *disk);
 
-/* As engine_extent(), for any byte; -EIO in fail-stop. */
+/* As engine_extent(); what lies behind the end is no part of the answer.
+ * -EINVAL: all of it does, or it is empty; -EIO in fail-stop. */
 int coherency_extent(struct coherency *disk, uint64_t offset_bytes,
                      uint64_t *length_bytes, bool *is_hole);
 
@@ -180,6 +186,9 @@ enum coherency_bug {
     COHERENCY_BUG_PART_ERROR_LOST,      /* C15: what a completion means */
     COHERENCY_BUG_ZERO_NO_MERGE,        /* C13 */
     COHERENCY_BUG_ZERO_IS_DURABLE,      /* C7 */
+    COHERENCY_BUG_EDGE_UNLOCKED,        /* C4, C13 */
+    COHERENCY_BUG_EDGE_READ_EARLY,      /* C4, C13 */
+    COHERENCY_BUG_STALE_EDGE,           /* C13 */
     COHERENCY_BUG_COUNT
 };
 void coherency_set_bug(enum coherency_bug bug);

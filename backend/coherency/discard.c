@@ -63,16 +63,17 @@ int discard_prepare(struct request *request)
 }
 
 /* A part ends with a granule where there is one that short. */
-void discard_start_part(struct request *request)
+void discard_next_part(struct request *request)
 {
     struct granule granule = discard_granule(request);
-    uint64_t start_bytes = request->next_bytes;
-    uint64_t end_bytes = start_bytes + ENGINE_LONG_BYTES;
+    struct part *part = &request->part;
+    uint64_t most_bytes = request->next_bytes + ENGINE_LONG_BYTES;
 
-    if (end_bytes >= request->range.end_bytes)
-        end_bytes = request->range.end_bytes;
-    else if (granule.bytes <= ENGINE_LONG_BYTES)
-        end_bytes = granule_round_down(granule, end_bytes);
-    part_submit(request, ENGINE_DISCARD, start_bytes, end_bytes - start_bytes,
-              NULL);
+    part->is_direct = true;
+    part->start_bytes = request->next_bytes;
+    part->end_bytes = request->range.end_bytes;
+    if (part->end_bytes > most_bytes)
+        part->end_bytes = granule.bytes <= ENGINE_LONG_BYTES
+                              ? granule_round_down(granule, most_bytes)
+                              : most_bytes;
 }

@@ -3,7 +3,7 @@
 coherency_sources = %D%/bug.h %D%/client.c %D%/coherency.c %D%/coherency.h \
 	%D%/discard.c %D%/flush.c %D%/part.c %D%/list.h %D%/merge.c \
 	%D%/range.c %D%/range.h %D%/range_tree.c %D%/range_tree.h \
-	%D%/request.c %D%/request.h %D%/zero.c
+	%D%/request.c %D%/request.h
 
 EXTRA_DIST += docs/COHERENCY.md
 noinst_LIBRARIES += libcoherency.a

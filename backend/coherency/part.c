@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What a request asks of the engine, one part after the other: at most
  * max_bytes each (a DISCARD or ZERO: 64 MiB), none after the first that
- * fails. */
+ * fails. A block that is covered but half makes a part of its own (C13), so
+ * that what lies between two of them goes straight to the engine. */
 #include <errno.h>
 
 #include "backend/coherency/request.h"
@@ -25,11 +26,50 @@ int part_prepare(struct request *request)
     return 0;
 }
 
-uint64_t part_max_bytes(const struct request *request)
+/* The blocks that go to the engine as they are: whole ones, from the first on
+ * whose memory is aligned (a ZERO has no memory). start >= end where there are
+ * none, or none is aligned within one memory_align. */
+static struct part part_direct(const struct request *request)
 {
+    const struct coherency_request *public = request_public(request);
     const struct engine_info *info = &request_disk(request)->engine->info;
+    uint64_t block_mask = info->block_bytes - 1, skip_bytes;
+    uintptr_t memory = (uintptr_t)public->data - public->offset_bytes;
+    struct part direct = {request->range.start_bytes, request->range.end_bytes,
+                          true};
 
-    return info->max_bytes & ~(info->block_bytes - 1);
+    if (BUG(ZERO_NO_MERGE) && public->op == COHERENCY_ZERO)
+        return direct;
+    direct.start_bytes = (public->offset_bytes + block_mask) & ~block_mask;
+    direct.end_bytes =
+        (public->offset_bytes + public->length_bytes) & ~block_mask;
+    if (public->op == COHERENCY_ZERO)
+        return direct;
+    skip_bytes = -(memory + direct.start_bytes) & (info->memory_align - 1);
+    direct.start_bytes =
+        skip_bytes & block_mask ? UINT64_MAX : direct.start_bytes + skip_bytes;
+    return direct;
+}
+
+/* Sets request->part. */
+static void part_next(struct request *request)
+{
+    struct part direct = part_direct(request), *part = &request->part;
+    uint64_t most_bytes = request_disk(request)->engine->info.max_bytes;
+
+    part->start_bytes = request->next_bytes;
+    part->end_bytes = request->range.end_bytes;
+    part->is_direct = false;
+    if (direct.start_bytes < direct.end_bytes &&
+        part->start_bytes < direct.end_bytes) {
+        part->is_direct = part->start_bytes >= direct.start_bytes;
+        part->end_bytes =
+            part->is_direct ? direct.end_bytes : direct.start_bytes;
+    }
+    if (part->is_direct && request_op(request) == COHERENCY_ZERO)
+        most_bytes = ENGINE_LONG_BYTES;
+    if (part->end_bytes - part->start_bytes > most_bytes)
+        part->end_bytes = part->start_bytes + most_bytes;
 }
 
 /* Long ones let go of each part that is done (C4). */
@@ -44,11 +84,9 @@ static bool part_finish(struct request *request)
 {
     struct coherency *disk = request_disk(request);
 
-    /* Of a ZERO only the ends go through the buffer. */
-    if (request->bounce && request->io.op != ENGINE_ZERO &&
-        !bounce_done(request))
+    if (!request->part.is_direct && !bounce_done(request))
         return false;
-    request->next_bytes += request->io.length_bytes;
+    request->next_bytes = request->part.end_bytes;
     if (request->next_bytes == request->range.end_bytes)
         return true;
     if (request_is_long(request))
@@ -82,7 +120,7 @@ static unsigned long_flags(unsigned flags)
 }
 
 void part_submit(struct request *request, enum engine_op op,
-               uint64_t offset_bytes, uint64_t length_bytes, void *data)
+                 uint64_t offset_bytes, uint64_t length_bytes, void *data)
 {
     struct engine *engine = request_disk(request)->engine;
     struct engine_request *io = &request->io;
@@ -104,47 +142,49 @@ void part_submit(struct request *request, enum engine_op op,
     engine_submit(engine, io);
 }
 
-static void io_start_direct(struct request *request, uint64_t length_bytes)
+static enum engine_op direct_op(enum coherency_op op)
+{
+    return op == COHERENCY_READ      ? ENGINE_READ
+           : op == COHERENCY_ZERO    ? ENGINE_ZERO
+           : op == COHERENCY_DISCARD ? ENGINE_DISCARD
+                                     : ENGINE_WRITE;
+}
+
+static void direct_start(struct request *request)
 {
     const struct coherency_request *public = request_public(request);
+    const struct part *part = &request->part;
     char *data = public->data;
 
-    part_submit(request,
-              public->op == COHERENCY_READ ? ENGINE_READ : ENGINE_WRITE,
-              request->next_bytes, length_bytes,
-              data + (request->next_bytes - public->offset_bytes));
+    if (data)
+        data += part->start_bytes - public->offset_bytes;
+    part_submit(request, direct_op(public->op), part->start_bytes,
+                part->end_bytes - part->start_bytes, data);
 }
 
 bool part_start(struct request *request)
 {
-    uint64_t left_bytes = request->range.end_bytes - request->next_bytes;
-    uint64_t most_bytes = part_max_bytes(request);
-    uint64_t length_bytes = left_bytes < most_bytes ? left_bytes : most_bytes;
-    int error;
+    int error = 0;
 
-    if (request_op(request) == COHERENCY_DISCARD) {
-        discard_start_part(request);
-        return true;
-    }
-    if (request_op(request) == COHERENCY_ZERO)
-        return zero_start_part(request);
-    if (bounce_is_needed(request) && !request->bounce) {
-        error = bounce_open(request, most_bytes);
-        if (error) {
-            request_fail(request, error);
-            return false;
-        }
-    }
-    if (request->bounce)
-        bounce_start(request, length_bytes);
+    if (request_op(request) == COHERENCY_DISCARD)
+        discard_next_part(request);
     else
-        io_start_direct(request, length_bytes);
+        part_next(request);
+    if (!request->part.is_direct && !request->bounce)
+        error = bounce_open(request);
+    if (error) {
+        request_fail(request, error);
+        return false;
+    }
+    if (request->part.is_direct)
+        direct_start(request);
+    else
+        bounce_start(request);
 #ifdef COHERENCY_BUGS
     if (BUG(ACK_BEFORE_WRITE) && request_op(request) == COHERENCY_WRITE)
         request_answer_early(request);
-    if (BUG(EARLY_RELEASE) && range_is_in(&request->range))
-        range_release(&request_disk(request)->ranges, &request->range,
-                      &request_disk(request)->ready);
+    if (BUG(EARLY_RELEASE) && !request_is_long(request))
+        request_release_range(request);
 #endif
     return true;
 }

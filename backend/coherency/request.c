@@ -46,7 +46,7 @@ void request_flushed(struct request *request)
                         : STEP_DONE;
 }
 
-static void request_release_range(struct request *request)
+void request_release_range(struct request *request)
 {
     struct coherency *disk = request_disk(request);
 
@@ -145,6 +145,13 @@ static bool request_waits_for_range(struct request *request)
     return true;
 }
 
+static bool request_reads_edge_early(const struct request *request)
+{
+    return BUG(EDGE_READ_EARLY) && request_op(request) == COHERENCY_WRITE &&
+           request_public(request)->offset_bytes > request->range.start_bytes &&
+           !request->bounce;
+}
+
 /* As far as it gets: until it waits, is at the engine, held or done. */
 void request_advance(struct request *request)
 {
@@ -156,7 +163,8 @@ void request_advance(struct request *request)
         request->step = STEP_RANGE;
     }
     if (request->step == STEP_RANGE) {
-        if (request_has_data(request) && request_waits_for_range(request))
+        if (request_has_data(request) && !request_reads_edge_early(request) &&
+            request_waits_for_range(request))
             return;
         request->step = request_is_flush(request) ? STEP_FLUSH : STEP_IO;
     }

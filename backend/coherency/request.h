@@ -34,7 +34,14 @@ enum request_step {
     STEP_DONE,
 };
 
-/* The parts of a request that goes through a bounce buffer: the blocks that a
+/* What one engine request moves: blocks [start, end) of the disk, straight
+ * between them and the caller's memory or through the bounce buffer. */
+struct part {
+    uint64_t start_bytes, end_bytes;
+    bool is_direct;
+};
+
+/* The steps of a part that goes through the bounce buffer: the blocks that a
  * write covers but half are read first (C13). */
 enum io_phase { PHASE_FIRST_BLOCK, PHASE_LAST_BLOCK, PHASE_PART };
 
@@ -52,9 +59,11 @@ struct request {
     uint64_t waiting_since_us; /* for a flush; 0: it does not */
 
     uint64_t next_bytes; /* on the disk: where the next part begins */
-    enum io_phase phase;
-    void *bounce; /* a buffer for one part, or NULL */
+    void *bounce; /* a buffer for any part that needs one, or NULL */
+    /* Of the part that is under way, undefined while none is. */
     struct engine_request io;
+    struct part part;
+    enum io_phase phase;
 };
 _Static_assert(sizeof(struct request) <=
                    sizeof(((struct coherency_request *)0)->coherency_private),
@@ -137,6 +146,8 @@ void request_advance(struct request *request);
 void request_fail(struct request *request, int error);
 /* The engine flush that it waited for has succeeded. */
 void request_flushed(struct request *request);
+/* It has no more to do to its blocks; nothing if they are released. */
+void request_release_range(struct request *request);
 /* Puts it on the ready list; not for what is at the engine. */
 void request_wake(struct request *request);
 bool request_must_be_durable(const struct request *request);
@@ -163,28 +174,24 @@ void flush_open(struct coherency *disk);
 void flush_join(struct request *request);
 void flush_timer(struct coherency *disk);
 
-/* --- part.c, merge.c, discard.c, zero.c: what goes to the engine --- */
+/* --- part.c, merge.c, discard.c: what goes to the engine --- */
 /* Where its blocks begin and end; sets request->range. Refuses a DISCARD or
  * ZERO that the engine cannot do. Returns 0 or -errno. */
 int part_prepare(struct request *request);
 /* Starts the next part and returns true; false: it has failed. */
 bool part_start(struct request *request);
 void part_submit(struct request *request, enum engine_op op,
-               uint64_t offset_bytes, uint64_t length_bytes, void *data);
-/* The most that one engine request may carry. */
-uint64_t part_max_bytes(const struct request *request);
-bool bounce_is_needed(const struct request *request);
-/* A buffer for parts of at most most_bytes. 0 or -ENOMEM. */
-int bounce_open(struct request *request, uint64_t most_bytes);
+                 uint64_t offset_bytes, uint64_t length_bytes, void *data);
+/* A buffer for this part, and for those after it. 0 or -ENOMEM. */
+int bounce_open(struct request *request);
 void bounce_close(struct request *request);
-void bounce_start(struct request *request, uint64_t length_bytes);
-/* An engine request of the bounced part has succeeded. Returns whether the
- * part is complete. */
+void bounce_start(struct request *request);
+/* An engine request of a bounced part has succeeded. Returns whether the part
+ * is complete. */
 bool bounce_done(struct request *request);
 int discard_prepare(struct request *request);
-void discard_start_part(struct request *request);
-/* As part_start(). */
-bool zero_start_part(struct request *request);
+/* Sets request->part. */
+void discard_next_part(struct request *request);
 
 #ifdef COHERENCY_BUGS
 void request_answer_early(struct request *request);

@@ -491,8 +491,18 @@ static int aio_resize(struct engine *engine)
     return 0;
 }
 
+/* Only a file can tell. */
+static int aio_extent(struct engine *engine, uint64_t offset_bytes,
+                      uint64_t *length_bytes, bool *is_hole)
+{
+    struct aio *aio = (struct aio *)engine;
+
+    return aio->is_block ? 0 : aio_target_extent(aio->fd, offset_bytes,
+                                                 length_bytes, is_hole);
+}
+
 const struct engine_ops aio_engine_ops = {
     .name = "aio", .open = aio_open, .close = aio_close, .submit = aio_submit,
     .commit = aio_commit, .reap = aio_reap, .wait = aio_wait,
-    .poll_fd = aio_poll_fd, .resize = aio_resize,
+    .poll_fd = aio_poll_fd, .resize = aio_resize, .extent = aio_extent,
 };

@@ -38,6 +38,10 @@ int aio_target_size(int fd, bool is_block, uint64_t *size_bytes);
  * that cannot be told. */
 uint64_t aio_target_file_end(int fd);
 
+/* As engine_extent(), of a file. */
+int aio_target_extent(int fd, uint64_t offset_bytes, uint64_t *length_bytes,
+                      bool *is_hole);
+
 /* --- aio_ring.c ----------------------------------------------------------- */
 
 /* The kernel's completion ring as it lies in our memory (struct aio_ring of

@@ -35,6 +35,35 @@ uint64_t aio_target_file_end(int fd)
                  &status) == 0 ? status.stx_size : 0;
 }
 
+/* Neither here, nor behind the file's end, nor where the file has changed
+ * between two calls, can it be told. */
+static bool has_no_answer(off_t start, off_t end)
+{
+    return end < 0 ? errno == EINVAL || errno == EOPNOTSUPP || errno == ENXIO
+                   : end <= start;
+}
+
+int aio_target_extent(int fd, uint64_t offset_bytes, uint64_t *length_bytes,
+                      bool *is_hole)
+{
+    off_t start = (off_t)offset_bytes, end = lseek(fd, start, SEEK_DATA);
+
+    *is_hole = end != start;
+    if (end == start)
+        end = lseek(fd, start, SEEK_HOLE);
+    else if (end < 0 && errno == ENXIO) /* no data from here on */
+        end = (off_t)aio_target_file_end(fd);
+    if (has_no_answer(start, end)) {
+        *is_hole = false;
+        return 0;
+    }
+    if (end < 0)
+        return -errno;
+    if ((uint64_t)(end - start) < *length_bytes)
+        *length_bytes = (uint64_t)(end - start);
+    return 0;
+}
+
 /* The number in a sysfs file of a block device; a partition has no queue
  * of its own, its disk's is one level up. 0 if there is none. */
 static uint64_t read_sysfs(dev_t device, const char *attribute)

@@ -184,4 +184,5 @@ const struct engine_ops delay_engine_ops = {
     .name = "delay", .open = delay_open, .close = delay_close,
     .submit = stack_submit, .commit = stack_commit, .reap = delay_reap,
     .wait = delay_wait, .poll_fd = delay_poll_fd, .resize = stack_resize,
+    .extent = stack_extent,
 };

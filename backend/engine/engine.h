@@ -66,8 +66,8 @@ struct engine_info {
     uint64_t size_bytes;     /* a multiple of block_bytes */
     uint32_t block_bytes;    /* smallest unit of I/O: 512 or 4096 */
     uint32_t physical_bytes; /* what a write costs no read for; >= block */
-    uint32_t memory_align;   /* of data */
-    uint32_t max_bytes;      /* of one READ or WRITE */
+    uint32_t memory_align;   /* of data; a power of two, at most 4096 */
+    uint32_t max_bytes;      /* of one READ or WRITE; a multiple of 4096 */
     uint32_t discard_granularity_bytes, discard_alignment_bytes;
     bool read_only;
     bool can_fua, can_discard, can_secure;
@@ -153,11 +153,12 @@ static inline int engine_resize(struct engine *engine)
     return engine->ops->resize ? engine->ops->resize(engine) : -EOPNOTSUPP;
 }
 
-/* What is at offset_bytes (below the size): *is_hole says whether nothing is
- * allocated there and it reads as zeros, *length_bytes (in: the most that is
- * of interest, > 0; out: > 0, not more) how far that holds. A snapshot that may be
- * out of date with requests in flight, never with what is complete. Does not
- * wait for a device; one system call or two. 0 or -errno. */
+/* What is at offset_bytes (any byte below the size): *is_hole says whether
+ * nothing is stored there and it reads as zeros (room may be reserved all the
+ * same), *length_bytes (in: the most that is of interest, > 0; out: > 0, not
+ * more) how far that holds. Where it cannot be told there is data. A snapshot
+ * that may be out of date with requests in flight, never with what is complete.
+ * Does not wait for a device; one system call or two. 0 or -errno. */
 static inline int engine_extent(struct engine *engine, uint64_t offset_bytes,
                                 uint64_t *length_bytes, bool *is_hole)
 {

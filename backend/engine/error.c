@@ -157,4 +157,5 @@ const struct engine_ops error_engine_ops = {
     .name = "error", .open = error_open, .close = error_close,
     .submit = error_submit, .commit = stack_commit, .reap = stack_reap,
     .wait = stack_wait, .poll_fd = stack_poll_fd, .resize = stack_resize,
+    .extent = stack_extent,
 };

@@ -144,5 +144,5 @@ static int log_open(const struct engine_config *config, const char *parameters,
 const struct engine_ops log_engine_ops = {
     .name = "log", .open = log_open, .close = log_close, .submit = log_submit,
     .commit = stack_commit, .reap = stack_reap, .wait = stack_wait,
-    .poll_fd = stack_poll_fd, .resize = stack_resize,
+    .poll_fd = stack_poll_fd, .resize = stack_resize, .extent = stack_extent,
 };

@@ -132,3 +132,9 @@ int stack_resize(struct engine *engine)
     engine->info.size_bytes = engine->next->info.size_bytes;
     return error;
 }
+
+int stack_extent(struct engine *engine, uint64_t offset_bytes,
+                 uint64_t *length_bytes, bool *is_hole)
+{
+    return engine_extent(engine->next, offset_bytes, length_bytes, is_hole);
+}

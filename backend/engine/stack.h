@@ -54,5 +54,7 @@ unsigned stack_reap(struct engine *engine, unsigned max);
 void stack_wait(struct engine *engine, unsigned least, unsigned timeout_us);
 int stack_poll_fd(struct engine *engine);
 int stack_resize(struct engine *engine);
+int stack_extent(struct engine *engine, uint64_t offset_bytes,
+                 uint64_t *length_bytes, bool *is_hole);
 
 #endif

@@ -266,7 +266,7 @@ check_pod() { # ROOT
 ours=$scratch/ours # the sources, with the programs beside them
 mkdir "$ours"
 ln -s "$top_srcdir"/* "$ours"
-programs='vbdd vbdctl vbdfront vbdd-local'
+programs='vbdd vbdctl vbdfront vbdd-local vbdd-dd-verify'
 for program in $programs; do
     ln -sf "$top_builddir/$program" "$ours/$program"
     ok "--help, man page and completion of $program agree" \

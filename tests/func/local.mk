@@ -11,6 +11,7 @@ FUNC_TESTS = \
 	%D%/a-domain-that-is-saved.sh \
 	%D%/guests-of-all-kinds.sh \
 	%D%/two-hundred-disks.sh \
+	%D%/dd-shows-what-each-path-sees.sh \
 	%D%/bench-counts.sh
 TESTS += $(FUNC_TESTS)
 dist_check_SCRIPTS += $(FUNC_TESTS)

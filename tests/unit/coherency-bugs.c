@@ -42,6 +42,9 @@ static void check_each_bug(void)
         [COHERENCY_BUG_PART_ERROR_LOST] = "the error of a part is lost",
         [COHERENCY_BUG_ZERO_NO_MERGE] = "a zero takes whole blocks",
         [COHERENCY_BUG_ZERO_IS_DURABLE] = "a durable zero is volatile",
+        [COHERENCY_BUG_EDGE_UNLOCKED] = "an edge is let go when it is read",
+        [COHERENCY_BUG_EDGE_READ_EARLY] = "an edge is read before its turn",
+        [COHERENCY_BUG_STALE_EDGE] = "the last edge is not read",
     };
 
     for (int bug = COHERENCY_BUG_NONE + 1; bug < COHERENCY_BUG_COUNT; bug++)

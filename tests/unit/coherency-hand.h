@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "backend/coherency/coherency.h"
+#include "tests/unit/engine-contract.h"
 #include "tests/unit/tap.h"
 
 enum { HAND_BYTES = 256 * 1024, SECOND_US = 1000 * 1000 };
@@ -16,7 +17,8 @@ struct hand {
     struct engine engine;              /* first */
     struct engine_request **at_engine; /* in the order they came */
     unsigned count, room;
-    char *memory; /* the first HAND_BYTES of the disk */
+    char *memory; /* the first memory_bytes of the disk */
+    uint64_t memory_bytes;
     uint64_t now_us, timer_at_us;
     unsigned fail_stops, warnings;
     char sentence[256]; /* the last one */
@@ -24,6 +26,8 @@ struct hand {
     struct coherency_environment environment;
     struct coherency *disk;
     struct ask *asks; /* all that were ever made */
+    uint64_t extent_bytes; /* of data; the rest is a hole */
+    int extent_error;
 };
 
 struct ask {
@@ -40,6 +44,7 @@ static inline void hand_submit(struct engine *engine,
 {
     struct hand *hand = (struct hand *)(void *)engine;
 
+    CHECK(engine_contract_is_kept(&engine->info, request));
     if (hand->count == hand->room) {
         hand->room = hand->room ? 2 * hand->room : 64;
         hand->at_engine =
@@ -47,6 +52,17 @@ static inline void hand_submit(struct engine *engine,
         REQUIRE(hand->at_engine);
     }
     hand->at_engine[hand->count++] = request;
+}
+
+static inline int hand_extent(struct engine *engine, uint64_t offset_bytes,
+                              uint64_t *length_bytes, bool *is_hole)
+{
+    struct hand *hand = (struct hand *)(void *)engine;
+
+    *is_hole = offset_bytes >= hand->extent_bytes;
+    if (!*is_hole && *length_bytes > hand->extent_bytes - offset_bytes)
+        *length_bytes = hand->extent_bytes - offset_bytes;
+    return hand->extent_error;
 }
 
 static inline uint64_t hand_now_us(void *context)
@@ -80,7 +96,8 @@ static inline void hand_warn(void *context, const char *sentence)
 static inline void hand_prepare(struct hand *hand, uint32_t block_bytes)
 {
     static const struct engine_ops ops = {.name = "hand",
-                                          .submit = hand_submit};
+                                          .submit = hand_submit,
+                                          .extent = hand_extent};
 
     memset(hand, 0, sizeof(*hand));
     hand->engine.ops = &ops;
@@ -102,6 +119,7 @@ static inline void hand_prepare(struct hand *hand, uint32_t block_bytes)
         hand, hand_now_us, hand_set_timer, hand_fail_stop, hand_warn};
     hand->now_us = 1000 * SECOND_US;
     hand->memory = calloc(1, HAND_BYTES);
+    hand->memory_bytes = HAND_BYTES;
     REQUIRE(hand->memory);
 }
 
@@ -171,7 +189,8 @@ static inline void hand_finish_nth(struct hand *hand, unsigned i, int error)
 {
     struct engine_request *request = hand->at_engine[i];
     bool has_memory =
-        !error && request->offset_bytes + request->length_bytes <= HAND_BYTES;
+        !error && request->offset_bytes + request->length_bytes <=
+                      hand->memory_bytes;
     char *place = hand->memory + request->offset_bytes;
 
     hand->count--;
@@ -227,7 +246,7 @@ static inline void ask_done(struct coherency_request *request, int error)
     ask->error = error;
 }
 
-/* misalign: by how much its data misses an alignment of 512. */
+/* misalign: by how much its data misses an alignment of 4096. */
 static inline struct ask *ask_make(struct hand *hand, enum coherency_op op,
                                    uint64_t offset_bytes, uint64_t length_bytes,
                                    unsigned misalign)
@@ -246,9 +265,9 @@ static inline struct ask *ask_make(struct hand *hand, enum coherency_op op,
     ask->request.done = ask_done;
     ask->request.owner = ask;
     if (has_data) {
-        uint64_t size = (length_bytes + 2 * 512 - 1) / 512 * 512;
+        uint64_t size = (misalign + length_bytes + 8191) / 4096 * 4096;
 
-        ask->memory = aligned_alloc(512, size);
+        ask->memory = aligned_alloc(4096, size);
         REQUIRE(ask->memory);
         memset(ask->memory, 0, size);
         ask->request.data = ask->memory + misalign;

@@ -53,16 +53,49 @@ static void check_bad_ranges(void)
         if (op == COHERENCY_FLUSH || op == COHERENCY_BARRIER)
             continue;
         CHECK_EQ(refusal(op, 0, 0), -EINVAL);
-        CHECK_EQ(refusal(op, 1, 512), -EINVAL);
-        CHECK_EQ(refusal(op, 0, 513), -EINVAL);
+        CHECK_EQ(refusal(op, 1, 0), -EINVAL);
+        CHECK_EQ(refusal(op, HAND_BYTES - 1, 2), -EINVAL);
+        CHECK_EQ(refusal(op, 1, UINT64_MAX), -EINVAL);
         CHECK_EQ(refusal(op, HAND_BYTES, 512), -EINVAL);
         CHECK_EQ(refusal(op, HAND_BYTES - 512, 1024), -EINVAL);
         CHECK_EQ(refusal(op, 512, UINT64_MAX - 511), -EINVAL);
         CHECK_EQ(refusal(op, UINT64_MAX - 511, 512), -EINVAL);
     }
     CHECK_EQ(hand.count, 0);
-    CHECK_EQ(hand_stats(&hand).errors[COHERENCY_READ], 7);
+    CHECK_EQ(hand_stats(&hand).errors[COHERENCY_READ], 8);
     finish();
+}
+
+static int ask_extent(uint64_t offset_bytes, uint64_t *length_bytes,
+                      bool *is_hole)
+{
+    return coherency_extent(hand.disk, offset_bytes, length_bytes, is_hole);
+}
+
+static void check_extents(void)
+{
+    uint64_t length_bytes = 100;
+    bool is_hole;
+
+    two_clients();
+    hand.extent_bytes = 1000;
+    CHECK_EQ(ask_extent(950, &length_bytes, &is_hole), 0);
+    CHECK(length_bytes == 50 && !is_hole);
+    length_bytes = HAND_BYTES;
+    CHECK_EQ(ask_extent(1001, &length_bytes, &is_hole), 0);
+    CHECK(length_bytes == HAND_BYTES - 1001 && is_hole);
+    CHECK_EQ(ask_extent(HAND_BYTES, &length_bytes, &is_hole), -EINVAL);
+    length_bytes = 0;
+    CHECK_EQ(ask_extent(0, &length_bytes, &is_hole), -EINVAL);
+    length_bytes = 1;
+    hand.extent_error = -ENOMEM;
+    CHECK_EQ(ask_extent(0, &length_bytes, &is_hole), -ENOMEM);
+    finish();
+    hand_prepare(&hand, 512);
+    hand.config.start_fail_stopped = true;
+    hand_start(&hand);
+    CHECK_EQ(ask_extent(0, &length_bytes, &is_hole), -EIO);
+    hand_close(&hand);
 }
 
 static void check_discard_where_there_is_none(void)
@@ -342,7 +375,7 @@ static void check_refused_again_and_again(void)
     struct ask *ask;
 
     two_clients();
-    ask = ask_make(&hand, COHERENCY_READ, 1, 512, 0);
+    ask = ask_make(&hand, COHERENCY_READ, HAND_BYTES, 512, 0);
     ask->request.done = resubmit;
     resubmissions = 0;
     ask_send(a, ask);
@@ -353,6 +386,8 @@ static void check_refused_again_and_again(void)
 int main(void)
 {
     TEST("a range that is no part of the disk is refused", check_bad_ranges);
+    TEST("extents end with the disk, and there are none in fail-stop",
+         check_extents);
     TEST("C10: a discard that the engine cannot do is refused",
          check_discard_where_there_is_none);
     TEST("C9: nothing is written through what is read-only (XSA-142, XSA-266)",

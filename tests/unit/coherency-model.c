@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Claim: whatever clients do, in whatever order the engine completes and
+ * Claim: whatever clients do, to sectors or odd bytes, in whatever order the engine completes and
  * whatever fails, every read, answer and crash is one that C2-C8, C10, C13
  * and C14 allow, and nothing waits for ever. Source: COHERENCY.md, the same.
  * Mechanism: a simulated world (coherency-sim.h), a model of what is allowed
@@ -16,6 +16,8 @@ static void check_a_million_operations(void)
          (unsigned long long)report.operations,
          (unsigned long long)report.reads_judged,
          (unsigned long long)report.crashes_judged);
+    NOTE("%llu requests were not whole sectors",
+         (unsigned long long)report.odd);
     NOTE("%llu engine flushes, %llu failed; %llu merges, %llu waits; "
          "%llu fail-stops, %llu held; clients opened or closed %llu times",
          (unsigned long long)report.engine_flushes,
@@ -29,6 +31,7 @@ static void check_a_million_operations(void)
     CHECK(report.crashes_judged > report.operations / 100);
     CHECK(report.engine_flushes > report.operations / 100);
     CHECK(report.zeroes > report.operations / 100 && report.resizes > 0);
+    CHECK(report.odd > report.operations / 20);
     CHECK(report.merged > 0 && report.waited > report.operations / 20);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * THE MODEL: what a disk may show. It knows nothing of how the layer works.
  * Time is one counter that ticks at each event. A write is named by the time
- * it was accepted at, and that name is what it leaves in each of its sectors.
- * For each sector the model keeps the writes it was given, oldest first, and
+ * it was accepted at, and that name is what it leaves in each of its cells: the
+ * bytes that requests begin and end at, which may be sectors.
+ * For each cell the model keeps the writes it was given, oldest first.
  * (A ZERO leaves no name: any of them may have left the zeros that are seen.)
  * It judges two kinds of sightings: what a read returned (C3, C4), and what a
  * crash at this moment would leave (C5-C8). */
@@ -13,7 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { MODEL_SECTORS = 256, MODEL_CLIENTS = 4, MODEL_DEPTH = 512 };
+enum { MODEL_CELLS = 256, MODEL_CLIENTS = 4, MODEL_DEPTH = 512 };
 
 enum model_fate {
     FATE_OPEN,     /* unanswered: old or new */
@@ -48,16 +49,16 @@ struct model {
     struct {
         unsigned count;
         struct model_write writes[MODEL_DEPTH];
-    } sectors[MODEL_SECTORS];
+    } cells[MODEL_CELLS];
     char verdict[160]; /* the first broken promise, or "" */
 };
 
 static inline void model_blame(struct model *model, const char *promise,
-                               unsigned sector, uint64_t got, uint64_t want)
+                               unsigned cell, uint64_t got, uint64_t want)
 {
     if (!model->verdict[0])
         snprintf(model->verdict, sizeof(model->verdict),
-                 "%s (sector %u: %llu, not %llu)", promise, sector,
+                 "%s (cell %u: %llu, not %llu)", promise, cell,
                  (unsigned long long)got, (unsigned long long)want);
 }
 
@@ -75,17 +76,17 @@ static inline void model_accept(struct model *model, unsigned s, uint64_t name,
     struct model_write write = {.name = name, .client = client,
                                 .mark = mark};
 
-    if (model->sectors[s].count == MODEL_DEPTH)
+    if (model->cells[s].count == MODEL_DEPTH)
         model_blame(model, "the model is full", s, name, 0);
     else
-        model->sectors[s].writes[model->sectors[s].count++] = write;
+        model->cells[s].writes[model->cells[s].count++] = write;
 }
 
 static inline void model_answer(struct model *model, unsigned s, uint64_t name,
                                 int error, bool is_durable, uint64_t now)
 {
-    for (unsigned k = model->sectors[s].count; k-- > 0;) {
-        struct model_write *write = &model->sectors[s].writes[k];
+    for (unsigned k = model->cells[s].count; k-- > 0;) {
+        struct model_write *write = &model->cells[s].writes[k];
 
         if (write->name != name)
             continue;
@@ -104,10 +105,10 @@ static inline void model_answer(struct model *model, unsigned s, uint64_t name,
  * that the client had been told is written must be durable. */
 static inline void model_secure(struct model *model, unsigned client)
 {
-    for (unsigned s = 0; s < MODEL_SECTORS; s++)
-        for (unsigned k = 0; k < model->sectors[s].count; k++)
-            if (model->sectors[s].writes[k].client == client)
-                model->sectors[s].writes[k].is_durable = true;
+    for (unsigned s = 0; s < MODEL_CELLS; s++)
+        for (unsigned k = 0; k < model->cells[s].count; k++)
+            if (model->cells[s].writes[k].client == client)
+                model->cells[s].writes[k].is_durable = true;
 }
 
 static inline bool model_shows(const struct model_write *write, uint64_t value)
@@ -115,7 +116,7 @@ static inline bool model_shows(const struct model_write *write, uint64_t value)
     return value == (write->mark == MARK_ZEROS ? model_zeros : write->name);
 }
 
-/* A sector shows `value`: to a read accepted at `before`, or to who comes
+/* A cell shows `value`: to a read accepted at `before`, or to who comes
  * after a crash now (before is UINT64_MAX). A read must show the newest write
  * accepted before it (C3, C4), a crash the newest durable one or one accepted
  * after that; those that failed or are open may show or not. */
@@ -124,8 +125,8 @@ static inline void model_see(struct model *model, unsigned s, uint64_t value,
 {
     const char *lost = is_crash ? "C5-C8: lost in a crash" : "C3, C4: a read";
 
-    for (unsigned k = model->sectors[s].count; k-- > 0;) {
-        struct model_write *write = &model->sectors[s].writes[k];
+    for (unsigned k = model->cells[s].count; k-- > 0;) {
+        struct model_write *write = &model->cells[s].writes[k];
         uint64_t gate = model->clients[write->client].gate;
 
         if (write->fate == FATE_VANISHED && write->mark == MARK_NAME &&

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/engine-contract.h"
+
 uint64_t sim_random(struct sim_engine *sim, uint64_t below)
 {
     sim->random ^= sim->random << 13;
@@ -19,33 +21,47 @@ bool sim_chance(struct sim_engine *sim, unsigned in_thousand)
     return sim_random(sim, 1000) < in_thousand;
 }
 
-void sector_fill(char *sector, uint64_t name, uint64_t place)
+uint64_t cell_start(const struct sim_engine *sim, uint64_t cell)
 {
-    place++;
+    uint64_t shift = cell % sim_block_cells(sim) * 211 % (CELL_BYTES - 31);
+
+    return cell * CELL_BYTES + (sim->is_odd ? shift : 0);
+}
+
+void cell_fill(const struct sim_engine *sim, char *data, uint64_t data_bytes,
+               uint64_t cell, uint64_t name)
+{
+    char *start = data + (cell_start(sim, cell) - data_bytes);
+    char *end = data + (cell_start(sim, cell + 1) - data_bytes);
+    uint64_t place = cell + 1;
+
     if (name == sim_zeros) {
-        memset(sector, 0, SECTOR_BYTES);
+        memset(start, 0, (size_t)(end - start));
         return;
     }
-    memcpy(sector, &name, 8);
-    memcpy(sector + 8, &place, 8);
-    memcpy(sector + SECTOR_BYTES - 8, &name, 8);
+    memcpy(start, &name, 8);
+    memcpy(start + 8, &place, 8);
+    memcpy(end - 8, &name, 8);
 }
 
-uint64_t sector_name(const char *sector, uint64_t place)
+uint64_t cell_name(const struct sim_engine *sim, const char *data,
+                   uint64_t data_bytes, uint64_t cell)
 {
-    uint64_t name, tail, where;
+    const char *start = data + (cell_start(sim, cell) - data_bytes);
+    const char *end = data + (cell_start(sim, cell + 1) - data_bytes);
+    uint64_t name, tail, place;
 
-    memcpy(&name, sector, 8);
-    memcpy(&where, sector + 8, 8);
-    memcpy(&tail, sector + SECTOR_BYTES - 8, 8);
-    if (!name && !where && !tail)
+    memcpy(&name, start, 8);
+    memcpy(&place, start + 8, 8);
+    memcpy(&tail, end - 8, 8);
+    if (!name && !place && !tail)
         return sim_zeros;
-    return name == tail && where == place + 1 ? name : sim_garbage;
+    return name == tail && place == cell + 1 ? name : sim_garbage;
 }
 
-unsigned sim_block_sectors(const struct sim_engine *sim)
+unsigned sim_block_cells(const struct sim_engine *sim)
 {
-    return sim->engine.info.block_bytes / SECTOR_BYTES;
+    return sim->engine.info.block_bytes / CELL_BYTES;
 }
 
 /* A cache may write back what it likes at any time: here when it is full. */
@@ -80,36 +96,32 @@ static void block_harden(struct sim_block *block, uint64_t serial)
 static void engine_do_read(struct sim_engine *sim,
                            struct engine_request *request)
 {
-    unsigned per_block = sim_block_sectors(sim);
-    char *data = request->data;
+    unsigned per_block = sim_block_cells(sim);
+    uint64_t at = request->offset_bytes, c = cell_at(at);
 
-    for (unsigned i = 0; i < request->length_bytes / SECTOR_BYTES; i++) {
-        uint64_t s = request->offset_bytes / SECTOR_BYTES + i;
-        struct sim_block *block = &sim->blocks[s / per_block];
+    for (; c < cell_at(at + request->length_bytes); c++) {
+        struct sim_block *block = &sim->blocks[c / per_block];
 
-        sector_fill(data + i * SECTOR_BYTES,
-                    block->versions[block->count - 1].names[s % per_block], s);
+        cell_fill(sim, request->data, at, c,
+                  block->versions[block->count - 1].names[c % per_block]);
     }
 }
 
 static void engine_do_write(struct sim_engine *sim,
                             struct engine_request *request, int error)
 {
-    unsigned per_block = sim_block_sectors(sim);
-    uint64_t first = request->offset_bytes / SECTOR_BYTES;
-    char *data = request->data;
+    unsigned per_block = sim_block_cells(sim);
+    uint64_t at = request->offset_bytes, c = cell_at(at);
 
-    for (unsigned i = 0; i < request->length_bytes / SECTOR_BYTES;
-         i += per_block) {
-        struct sim_block *block = &sim->blocks[(first + i) / per_block];
+    for (; c < cell_at(at + request->length_bytes); c += per_block) {
+        struct sim_block *block = &sim->blocks[c / per_block];
         struct sim_version *version;
 
         if (error && sim_random(sim, 2))
             continue;
         version = block_push(sim, block);
         for (unsigned j = 0; j < per_block; j++)
-            version->names[j] =
-                sector_name(data + (i + j) * SECTOR_BYTES, first + i + j);
+            version->names[j] = cell_name(sim, request->data, at, c + j);
         if (!error && (request->flags & ENGINE_FUA))
             block_harden(block, sim->serial);
     }
@@ -128,7 +140,7 @@ static void engine_do_zero(struct sim_engine *sim,
         if (error && sim_random(sim, 2))
             continue;
         version = block_push(sim, &sim->blocks[first + b]);
-        for (unsigned j = 0; j < sim_block_sectors(sim); j++)
+        for (unsigned j = 0; j < sim_block_cells(sim); j++)
             version->names[j] = sim_zeros;
     }
 }
@@ -136,7 +148,7 @@ static void engine_do_zero(struct sim_engine *sim,
 static void engine_do_discard(struct sim_engine *sim,
                               struct engine_request *request)
 {
-    unsigned per_block = sim_block_sectors(sim);
+    unsigned per_block = sim_block_cells(sim);
     uint64_t block_bytes = sim->engine.info.block_bytes;
     uint64_t first = request->offset_bytes / block_bytes;
 
@@ -189,7 +201,7 @@ void sim_engine_complete(struct sim_engine *sim)
         engine_do_discard(sim, request);
         break;
     case ENGINE_FLUSH:
-        for (unsigned b = 0; !error && b < SIM_SECTORS; b++)
+        for (unsigned b = 0; !error && b < SIM_CELLS; b++)
             if (sim->blocks[b].count)
                 block_harden(&sim->blocks[b], sim->flush_serial);
         break;
@@ -204,7 +216,8 @@ static void sim_engine_submit(struct engine *engine,
 
     if (request->op == ENGINE_FLUSH)
         sim->flush_serial = sim->serial;
-    if (sim->pending_count == SIM_PENDING)
+    if (sim->pending_count == SIM_PENDING ||
+        !engine_contract_is_kept(&engine->info, request))
         abort();
     sim->pending[sim->pending_count++] = request;
 }
@@ -226,7 +239,7 @@ void sim_engine_open(struct sim_engine *sim)
                                           .resize = sim_engine_resize};
 
     sim->engine.ops = &ops;
-    for (unsigned b = 0; b < SIM_SECTORS / sim_block_sectors(sim); b++)
+    for (unsigned b = 0; b < SIM_CELLS / sim_block_cells(sim); b++)
         sim->blocks[b].count = 1;
 }
 
@@ -235,26 +248,23 @@ static void crash_add_write(struct sim_engine *sim,
                             const struct engine_request *request,
                             uint64_t *names)
 {
-    unsigned per_block = sim_block_sectors(sim);
-    unsigned first = (unsigned)(request->offset_bytes / SECTOR_BYTES);
-    const char *data = request->data;
+    unsigned per_block = sim_block_cells(sim);
+    uint64_t at = request->offset_bytes, c = cell_at(at);
 
-    for (unsigned i = 0; i < request->length_bytes / SECTOR_BYTES;
-         i += per_block) {
+    for (; c < cell_at(at + request->length_bytes); c += per_block) {
         if (sim_random(sim, 2))
             continue;
-        for (unsigned j = i; j < i + per_block; j++)
-            names[first + j] =
-                data ? sector_name(data + j * SECTOR_BYTES, first + j)
-                     : sim_zeros;
+        for (uint64_t i = c; i < c + per_block; i++)
+            names[i] = request->data ? cell_name(sim, request->data, at, i)
+                                     : sim_zeros;
     }
 }
 
-void sim_engine_crash(struct sim_engine *sim, uint64_t names[SIM_SECTORS])
+void sim_engine_crash(struct sim_engine *sim, uint64_t names[SIM_CELLS])
 {
-    unsigned per_block = sim_block_sectors(sim);
+    unsigned per_block = sim_block_cells(sim);
 
-    for (unsigned b = 0; b < SIM_SECTORS / per_block; b++) {
+    for (unsigned b = 0; b < SIM_CELLS / per_block; b++) {
         struct sim_block *block = &sim->blocks[b];
         uint64_t k = sim_random(sim, 2) ? 0 : sim_random(sim, block->count);
 

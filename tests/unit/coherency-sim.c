@@ -13,7 +13,8 @@
 enum {
     CLIENT_DEPTH = 8, /* requests of one client in flight */
     OP_COUNT = 1024,  /* used in turn, so that none is used again soon */
-    OP_SECTORS = 24,
+    OP_CELLS = 24,
+    OP_BYTES = (OP_CELLS + 24) * CELL_BYTES, /* and room to be misaligned */
     WORLD_OPERATIONS = 5000,
     PRUNE_AT = 24,
 };
@@ -24,7 +25,7 @@ struct op {
     uint64_t name;
     bool is_out;
     bool is_behind_end; /* of the disk as it was when this was accepted */
-    char *memory; /* OP_SECTORS, and room to be misaligned */
+    char *memory; /* OP_BYTES */
 };
 
 struct world_client {
@@ -56,10 +57,10 @@ static uint64_t world_random(struct world *world, uint64_t below)
 /* In blocks of any size. */
 static uint64_t world_random_size(struct world *world)
 {
-    uint64_t most = SIM_SECTORS / SIM_BLOCK_SECTORS_MOST;
+    uint64_t most = SIM_CELLS / SIM_BLOCK_CELLS_MOST;
 
-    return (most - world_random(world, most / 2)) * SIM_BLOCK_SECTORS_MOST *
-           SECTOR_BYTES;
+    return (most - world_random(world, most / 2)) * SIM_BLOCK_CELLS_MOST *
+           CELL_BYTES;
 }
 
 static void world_blame(struct world *world, const char *sentence)
@@ -69,7 +70,7 @@ static void world_blame(struct world *world, const char *sentence)
                  sentence);
 }
 
-_Static_assert((int)SIM_SECTORS == (int)MODEL_SECTORS, "one disk");
+_Static_assert((int)SIM_CELLS == (int)MODEL_CELLS, "one disk");
 
 /* --- the environment --- */
 
@@ -108,8 +109,14 @@ static bool op_is_flush(const struct op *op)
            op->request.op == COHERENCY_BARRIER;
 }
 
+/* The cell behind its last one. */
+static unsigned op_end(const struct op *op)
+{
+    return cell_at(op->request.offset_bytes + op->request.length_bytes);
+}
+
 /* DISCARD takes whole granules only, and leaves the edges alone. */
-static bool op_touches(const struct op *op, uint64_t s)
+static bool op_touches(const struct op *op, uint64_t cell)
 {
     const struct engine_info *info = &op->world->sim.engine.info;
     uint64_t granule = info->discard_granularity_bytes > info->block_bytes
@@ -118,7 +125,7 @@ static bool op_touches(const struct op *op, uint64_t s)
     uint64_t shift = info->discard_granularity_bytes > info->block_bytes
                          ? info->discard_alignment_bytes % granule
                          : 0;
-    uint64_t at = s * SECTOR_BYTES;
+    uint64_t at = cell_start(&op->world->sim, cell);
 
     if (op->request.op == COHERENCY_READ || op->is_behind_end)
         return false;
@@ -148,8 +155,8 @@ static void world_find_gate(struct world *world, unsigned client)
 /* Forgets what neither a crash nor a read that is out may show any more. */
 static void world_prune(struct world *world, unsigned s)
 {
-    struct model_write *writes = world->model.sectors[s].writes;
-    unsigned k = world->model.sectors[s].count - 1;
+    struct model_write *writes = world->model.cells[s].writes;
+    unsigned k = world->model.cells[s].count - 1;
     uint64_t oldest = UINT64_MAX;
 
     for (unsigned i = 0; i < world->out_count; i++)
@@ -158,9 +165,9 @@ static void world_prune(struct world *world, unsigned s)
     while (k > 0 && (writes[k].name >= oldest ||
                      !model_is_durable(&world->model, &writes[k])))
         k--;
-    world->model.sectors[s].count -= k;
+    world->model.cells[s].count -= k;
     memmove(writes, writes + k,
-            world->model.sectors[s].count * sizeof(*writes));
+            world->model.cells[s].count * sizeof(*writes));
 }
 
 static void op_judge_flush(struct op *op, int error)
@@ -209,21 +216,19 @@ static void op_judge_error(struct op *op, int error)
 static void op_judge(struct op *op, int error)
 {
     struct world *world = op->world;
-    unsigned first = (unsigned)(op->request.offset_bytes / SECTOR_BYTES);
-    unsigned count = (unsigned)(op->request.length_bytes / SECTOR_BYTES);
-    char *data = op->request.data;
+    uint64_t at = op->request.offset_bytes;
     bool is_durable = op_is_flush(op) || (op->request.flags & COHERENCY_FUA) ||
                       world->clients[op->client].is_write_through;
 
     op_judge_error(op, error);
-    for (unsigned i = 0; i < count; i++) {
-        if (op_touches(op, first + i))
-            model_answer(&world->model, first + i, op->name, error, is_durable,
+    for (unsigned c = cell_at(at); c < op_end(op); c++) {
+        if (op_touches(op, c))
+            model_answer(&world->model, c, op->name, error, is_durable,
                          world->now);
         else if (op->request.op == COHERENCY_READ && !error)
-            model_see(&world->model, first + i,
-                      sector_name(data + i * SECTOR_BYTES, first + i), op->name,
-                      false);
+            model_see(&world->model, c,
+                      cell_name(&world->sim, op->request.data, at, c),
+                      op->name, false);
     }
     if (op->request.op == COHERENCY_READ)
         world->report->reads_judged++;
@@ -282,13 +287,25 @@ static void op_choose_kind(struct op *op)
         op->request.offset_bytes = op->request.length_bytes = 0;
 }
 
+/* Aligned, or not, or as its offset is. */
+static void op_choose_memory(struct op *op)
+{
+    struct world *world = op->world;
+    uint64_t congruent = op->request.offset_bytes %
+                         world->sim.engine.info.memory_align;
+
+    op->request.data = op->memory + (world_random(world, 2) ? congruent
+                                     : sim_chance(&world->sim, 100) ? 64
+                                                                    : 0);
+}
+
 /* Half of them whole blocks, most of them in a quarter of the disk. */
 static void op_choose_place(struct op *op)
 {
     struct world *world = op->world;
-    uint64_t count = 1 + world_random(world, OP_SECTORS);
-    uint64_t room = world_random(world, 3) ? MODEL_SECTORS / 4 : MODEL_SECTORS;
-    uint64_t first, per_block = sim_block_sectors(&world->sim);
+    uint64_t count = 1 + world_random(world, OP_CELLS);
+    uint64_t room = world_random(world, 3) ? MODEL_CELLS / 4 : MODEL_CELLS;
+    uint64_t first, per_block = sim_block_cells(&world->sim);
 
     if (world_random(world, 3) == 0)
         count = 1 + count % 3;
@@ -297,9 +314,10 @@ static void op_choose_place(struct op *op)
         first -= first % per_block;
         count += (per_block - count % per_block) % per_block;
     }
-    op->request.offset_bytes = first * SECTOR_BYTES;
-    op->request.length_bytes = count * SECTOR_BYTES;
-    op->request.data = op->memory + (sim_chance(&world->sim, 50) ? 64 : 0);
+    op->request.offset_bytes = cell_start(&world->sim, first);
+    op->request.length_bytes =
+        cell_start(&world->sim, first + count) - op->request.offset_bytes;
+    op_choose_memory(op);
 }
 
 static enum model_mark op_mark(const struct op *op)
@@ -311,20 +329,18 @@ static enum model_mark op_mark(const struct op *op)
 
 static void op_fill(struct op *op)
 {
-    unsigned first = (unsigned)(op->request.offset_bytes / SECTOR_BYTES);
-    char *data = op->request.data;
+    struct world *world = op->world;
+    uint64_t at = op->request.offset_bytes;
 
-    for (unsigned i = 0; i < op->request.length_bytes / SECTOR_BYTES; i++) {
+    for (unsigned c = cell_at(at); c < op_end(op); c++) {
         /* What a read leaves untouched must not look like an answer. */
-        sector_fill(data + i * SECTOR_BYTES,
-                    op->request.op == COHERENCY_READ ? sim_garbage : op->name,
-                    first + i);
-        if (!op_touches(op, first + i))
+        cell_fill(&world->sim, op->request.data, at, c,
+                  op->request.op == COHERENCY_READ ? sim_garbage : op->name);
+        if (!op_touches(op, c))
             continue;
-        if (op->world->model.sectors[first + i].count > PRUNE_AT)
-            world_prune(op->world, first + i);
-        model_accept(&op->world->model, first + i, op->name, op->client,
-                     op_mark(op));
+        if (world->model.cells[c].count > PRUNE_AT)
+            world_prune(world, c);
+        model_accept(&world->model, c, op->name, op->client, op_mark(op));
     }
 }
 
@@ -378,6 +394,8 @@ static void world_submit(struct world *world)
     op = world_take_op(world);
     op_choose_place(op);
     op_choose_kind(op);
+    world->report->odd +=
+        (op->request.offset_bytes | op->request.length_bytes) % 512 != 0;
     op_submit(op, client);
 }
 
@@ -452,10 +470,10 @@ static void world_drain(struct world *world)
 
 static void world_crash(struct world *world)
 {
-    uint64_t names[SIM_SECTORS];
+    uint64_t names[SIM_CELLS];
 
     sim_engine_crash(&world->sim, names);
-    for (unsigned s = 0; s < MODEL_SECTORS; s++)
+    for (unsigned s = 0; s < MODEL_CELLS; s++)
         model_see(&world->model, s, names[s], UINT64_MAX, true);
     world->report->crashes_judged++;
 }
@@ -501,11 +519,13 @@ static void world_choose_engine(struct world *world)
 {
     struct engine_info *info = &world->sim.engine.info;
     static const uint32_t most[] = {4096, 8192, 1 << 20};
+    static const uint32_t aligns[] = {1, 512, 512, 4096};
 
     info->size_bytes = world_random_size(world);
-    info->block_bytes = world_random(world, 2) ? 512 : 4096;
+    info->block_bytes =
+        world->sim.is_odd || world_random(world, 2) ? 4096 : 512;
     info->physical_bytes = 4096;
-    info->memory_align = world_random(world, 2) ? 1 : 512;
+    info->memory_align = aligns[world_random(world, 4)];
     info->max_bytes = most[world_random(world, 3)];
     info->discard_granularity_bytes = world_random(world, 2) ? 8192 : 0;
     info->discard_alignment_bytes = world_random(world, 2) ? 4096 : 0;
@@ -533,6 +553,7 @@ static struct world *world_open(uint64_t seed, struct sim_report *report)
     if (!world)
         abort();
     world->sim.random = seed_mix(seed) | 1;
+    world->sim.is_odd = seed % 2;
     world->report = report;
     world_choose_engine(world);
     sim_engine_open(&world->sim);
@@ -541,16 +562,15 @@ static struct world *world_open(uint64_t seed, struct sim_report *report)
         environment_warn};
     for (unsigned c = 0; c < MODEL_CLIENTS; c++)
         world->model.clients[c].gate = UINT64_MAX;
-    for (unsigned s = 0; s < MODEL_SECTORS; s++) {
+    for (unsigned s = 0; s < MODEL_CELLS; s++) {
         /* What was there before: write 0. */
-        world->model.sectors[s].count = 1;
-        world->model.sectors[s].writes[0].fate = FATE_WRITTEN;
-        world->model.sectors[s].writes[0].is_durable = true;
+        world->model.cells[s].count = 1;
+        world->model.cells[s].writes[0].fate = FATE_WRITTEN;
+        world->model.cells[s].writes[0].is_durable = true;
     }
     for (unsigned i = 0; i < OP_COUNT; i++) {
         world->ops[i].world = world;
-        world->ops[i].memory =
-            aligned_alloc(512, (OP_SECTORS + 9) * SECTOR_BYTES);
+        world->ops[i].memory = aligned_alloc(4096, OP_BYTES);
     }
     if (coherency_open(&world->sim.engine, &config, &world->environment,
                        &world->disk))

@@ -13,6 +13,7 @@ struct sim_report {
     uint64_t reads_judged, crashes_judged, engine_flushes, flush_failures,
         merged, waited, held, reopened, fail_stops, zeroes,
         resizes;
+    uint64_t odd; /* requests that are not whole sectors */
     char verdict[160]; /* "" : no promise was broken */
 };
 

@@ -2,8 +2,8 @@
  * Claim: every engine keeps the contract of backend/engine/engine.h: data
  * comes back as written, each request is done once and only from within
  * reap(), more may be in flight than fits, errors are exact, poll_fd loses no
- * wake-up and is quiet when there is nothing, wait() and the statistics tell
- * the truth, and a disk can grow but not shrink.
+ * wake-up and is quiet when there is nothing, wait(), extents and the
+ * statistics tell the truth, and a disk can grow but not shrink.
  * Source: engine.h; C2, C7, C9, C10, C14, C15.
  * Mechanism: the same claims over a table of engines and stacks, on memory,
  * on a file (direct, buffered, read-only), on tmpfs and on loop devices with
@@ -72,6 +72,7 @@ static const struct setup setups[] = {
 };
 
 static const struct setup *setup;
+static bool can_tell_holes;
 static struct engine *engine;
 static uint64_t block;
 static uint64_t random_state;
@@ -324,6 +325,49 @@ static void check_zero(void)
     CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, 0, DISK_BYTES), 0);
 }
 
+/* Follows the extents from start to end; returns how many bytes of them are in
+ * holes. */
+static uint64_t hole_bytes_between(uint64_t start, uint64_t end)
+{
+    uint64_t sum = 0;
+
+    while (start < end) {
+        uint64_t bytes = end - start;
+        bool is_hole = true;
+
+        REQUIRE(engine_extent(engine, start, &bytes, &is_hole) == 0);
+        REQUIRE(bytes > 0 && bytes <= end - start);
+        sum += is_hole ? bytes : 0;
+        start += bytes;
+    }
+    return sum;
+}
+
+/* A file tells, where its file system does; of others all is data. */
+static void check_extents(void)
+{
+    const uint32_t part = 1 << 18;
+    const uint64_t last = DISK_BYTES - part;
+    const uint64_t hole = can_tell_holes ? part : 0;
+
+    if (setup->read_only) { /* nobody has written, so far */
+        CHECK_EQ(hole_bytes_between(0, DISK_BYTES),
+                 can_tell_holes ? DISK_BYTES : 0);
+        return;
+    }
+    CHECK_EQ(run_op(engine, ENGINE_WRITE, 0, 0, 3 * part), 0);
+    CHECK_EQ(hole_bytes_between(0, 3 * part), 0);
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, part, part), 0);
+    CHECK_EQ(run_op(engine, ENGINE_ZERO, 0, last, part), 0);
+    CHECK_EQ(hole_bytes_between(0, 3 * part), hole);
+    CHECK_EQ(hole_bytes_between(last, DISK_BYTES), hole);
+    CHECK_EQ(hole_bytes_between(part - 3, part + 5), hole ? 5 : 0);
+    CHECK_EQ(hole_bytes_between(2 * part - 5, 2 * part + 3), hole ? 5 : 0);
+    CHECK_EQ(run_op(engine, ENGINE_WRITE, 0, part + 8192, 4096), 0);
+    CHECK_EQ(hole_bytes_between(0, 3 * part), hole ? hole - 4096 : 0);
+    CHECK_EQ(hole_bytes_between(part + 8192, part + 12288), 0);
+}
+
 static void check_refusals(void)
 {
     int expected = setup->read_only ? -EROFS : 0;
@@ -532,6 +576,8 @@ static void run_claims(void)
           check_flush_and_fua);
     claim("a discard leaves its neighbours alone", check_discard);
     claim("zeros come where they are wanted, fast or not", check_zero);
+    claim("what was zeroed is a hole if any, and what was written is none",
+          check_extents);
     claim("what is not allowed is refused, the last block is not",
           check_refusals);
     claim("a request may be submitted again from its done()",
@@ -570,6 +616,8 @@ int main(void)
             REQUIRE(!"the engine opens");
         }
         block = engine->info.block_bytes;
+        can_tell_holes = setup->target && setup->target < LOOP_TARGET &&
+                         lseek(target_fd, 0, SEEK_HOLE) == 0;
         run_claims();
         engine_close(engine);
         if (config.fd >= 0)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 ENGINE_TESTS = tests/unit/engine-conformance tests/unit/engine-specification \
-	tests/unit/engine-stack tests/unit/engine-aio tests/unit/engine-faults
+	tests/unit/engine-stack tests/unit/engine-aio tests/unit/engine-faults \
+	tests/unit/engine-extents
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 ENGINE_TEST_LIBS = libengine.a libhost.a $(AIO_LIBS)
@@ -20,3 +21,6 @@ tests_unit_engine_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_setup \
 	-Wl,--wrap=io_submit -Wl,--wrap=io_getevents \
 	-Wl,--wrap=eventfd_read -Wl,--wrap=fallocate -Wl,--wrap=pwrite \
 	-Wl,--wrap=ioctl -Wl,--wrap=uname
+tests_unit_engine_extents_SOURCES = %D%/engine-extents.c %D%/engine-test.h
+tests_unit_engine_extents_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_extents_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=lseek

@@ -40,6 +40,8 @@ enum {
     NBD_ANSWER_BYTES = 16384,
     /* After so many options without a GO the client is hung up on. */
     NBD_MAX_OPTIONS = 256,
+    /* The metadata context ID of base:allocation. */
+    NBD_ALLOCATION_CONTEXT = 1,
 };
 
 struct nbd_handshake {
@@ -48,8 +50,9 @@ struct nbd_handshake {
     const char *why; /* CLOSED: a sentence for the log, never the client's */
     /* the rest is the machine's own */
     unsigned nr_options;
-    uint32_t option, option_bytes, skip_bytes;
-    uint32_t buffered_bytes;
+    uint32_t option;
+    bool has_header;                       /* of the option: data comes */
+    uint32_t piece_bytes, collected_bytes; /* flags, header or data */
     uint8_t buffer[NBD_OPTION_BYTES];
 };
 

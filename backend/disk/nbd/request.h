@@ -20,12 +20,13 @@ struct nbd_limits {
     uint64_t size_bytes;
     bool is_read_only;
     bool has_structured, has_allocation_context;
-    uint32_t df_bytes; /* the longest READ with DF; longer: EOVERFLOW */
+    uint32_t df_bytes; /* the longest READ with DF, at least 64 KiB; longer:
+                          EOVERFLOW */
 };
 
 /* Of a request that may run: everything in it is valid. */
 struct nbd_request {
-    uint64_t cookie; /* the client's, opaque, echoed */
+    uint64_t cookie; /* the client's, as on the wire: opaque, echoed */
     uint64_t offset_bytes;
     uint32_t length_bytes;
     uint16_t type;   /* NBD_WIRE_CMD_... */
@@ -41,12 +42,16 @@ enum nbd_judgement {
                        means more payload than anybody may send */
 };
 
-/* error: an NBD error (NBD_WIRE_E...) when refused. Rules: unknown type or
+/* Fills in *request, unless the magic is wrong.
+ * error: an NBD error (NBD_WIRE_E...) when refused. Rules: unknown type or
  * flag EINVAL; beyond the end: reads, CACHE and BLOCK_STATUS EINVAL, TRIM
  * EINVAL, writes and WRITE_ZEROES ENOSPC; length 0 where it means nothing
  * EINVAL; any write when read-only EPERM; READ longer than
- * NBD_MAX_REQUEST_BYTES EOVERFLOW; a WRITE longer than that HANG_UP. FLUSH
- * with an offset or length: EINVAL. */
+ * NBD_MAX_REQUEST_BYTES EINVAL ("Block size constraints"; EOVERFLOW is for DF
+ * only); a WRITE longer than that HANG_UP. FLUSH with an offset or length:
+ * EINVAL. FUA is taken with every type and dropped where nothing is written
+ * ("Command flags"); CACHE, TRIM, WRITE_ZEROES and BLOCK_STATUS may be of any
+ * length. DISC is DISCONNECT whatever else it says. */
 enum nbd_judgement nbd_request_judge(const struct nbd_wire_request *wire,
                                      const struct nbd_limits *limits,
                                      struct nbd_request *request,
