@@ -13,6 +13,7 @@ include tests/unit/nbd-server.mk
 include tests/unit/verify.mk
 include tests/conformance/local.mk
 include tests/func/local.mk
+include tests/vm/local.mk
 include tests/arch/local.mk
 include tests/lab/local.mk
 include tests/fuzz/local.mk

@@ -3,6 +3,7 @@
 include tools/stamp.mk
 include tools/vbdctl.mk
 include tools/vbdfront.mk
+include tools/int13/local.mk
 include tools/dd-verify/local.mk
 include tools/vbdverify.mk
 include tools/completion/local.mk

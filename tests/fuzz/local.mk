@@ -43,7 +43,7 @@ fuzz_replay = %D%/replay.c tests/unit/tap.h
 if FUZZING
 fuzz_programs = %D%/fuzz-ring %D%/fuzz-indirect %D%/fuzz-store \
 	%D%/fuzz-front %D%/fuzz-nbd
-noinst_PROGRAMS = $(fuzz_programs)
+noinst_PROGRAMS += $(fuzz_programs)
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
 %C%_fuzz_ring_SOURCES = $(fuzz_ring_sources)
 %C%_fuzz_ring_LDADD = $(fuzz_ring_libs)

@@ -4,7 +4,7 @@
 LAB_TESTS = %D%/a-pvh-guest-uses-our-disk.sh \
 	%D%/a-linux-guest-uses-every-ring-feature.sh \
 	%D%/two-volumes-side-by-side.sh
-EXTRA_DIST += $(LAB_TESTS) %D%/lab %D%/lib.sh %D%/dom0-init \
+EXTRA_DIST += $(LAB_TESTS) %D%/lab %D%/lib.sh %D%/initrd.sh %D%/dom0-init \
 	%D%/dom0-lib.sh %D%/guest-init %D%/guest-job.sh %D%/dom0-pvh.sh \
 	%D%/guest-rings.sh %D%/dom0-rings.sh \
 	%D%/dom0-volumes.sh %D%/README.md
