@@ -21,10 +21,7 @@ worker=$(pgrep -P "$vbdd_pid" -f disk.img)
 suspend() { vbdd-local --suspend 1 "$local_dir"; }
 resume() { vbdd-local --resume 1 "$local_dir"; }
 shown() { ctl show 1/xvda | grep -q "^$1  *$2\$"; }
-bytes_written() {
-    ctl --json stats 1 | grep -o '"bytes_written": *[0-9]*' |
-        grep -o '[0-9]*$'
-}
+bytes_written() { stat_of bytes_written 1; }
 lines() { wc -l <"$work/journal"; }
 has_written() { [ "$(bytes_written)" -ge "$1" ]; }
 # Of the journal: each request is completed; a flush that succeeded was

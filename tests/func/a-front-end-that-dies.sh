@@ -25,15 +25,11 @@ held() {
          "other disk $(held_by "$other") vbdd-local $(held_by "$local_pid")"
 }
 is_held() { [ "$(held)" = "$1" ]; }
-stat_of() { # KEY: of the shared disk
-    ctl --json stats 1 | grep -o "\"$1\": *[0-9]*" | head -n 1 |
-        grep -o '[0-9]*$'
-}
 # only the one that dies writes to that disk
-has_written() { [ "$(stat_of write)" -gt $(($1 + 100)) ]; }
+has_written() { [ "$(stat_of write 1)" -gt $(($1 + 100)) ]; }
 die() {
     local victim before
-    before=$(stat_of write)
+    before=$(stat_of write 1)
     vbdfront --local "$local_dir" --domid 1 bench --rw mixed --bs 16384 \
         --time 60 >"$work/victim.out" 2>&1 &
     victim=$!
@@ -77,7 +73,7 @@ check "$deaths times in a row" test $worked = $deaths
 touch "$work/enough"
 check "the neighbour on the same disk does not notice" wait $same
 check "nor does the one on another disk" wait $apart
-is_idle() { [ "$(stat_of in_flight) $(stat_of bytes_in_flight)" = "0 0" ]; }
+is_idle() { [ "$(stat_of in_flight 1) $(stat_of bytes_in_flight 1)" = "0 0" ]; }
 check "no request is left, nor a byte of its data" wait_for is_idle
 note "descriptors and mappings: $first"
 wait_for is_held "$first" || note "now: $(held)"

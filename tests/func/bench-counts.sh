@@ -8,24 +8,20 @@
 # Mechanism: vbdfront bench, and the worker's own counters before and after.
 . "$top_srcdir/tests/func/lib.sh" || exit 99
 start_platform || bail "the platform did not start"
-stat_of() { # DISK KEY
-    ctl --json stats "$1" | grep -o "\"$2\": *[0-9]*" | head -n 1 |
-        grep -o '[0-9]*$'
-}
 cpu_ns() { cut -d' ' -f1 "/proc/$1/schedstat"; }
 # Disk N is domain N's here.
 bench() { # NAME N PID OPTIONS...
     local name=$1 disk=$2 pid=$3 calls cpu
     shift 3
-    calls=$(stat_of "$disk" system_calls) responses=$(stat_of "$disk" responses)
-    notifies=$(stat_of "$disk" notifies_sent) cpu=$(cpu_ns "$pid")
-    batches=$(stat_of "$disk" answer_batches)
+    calls=$(stat_of system_calls "$disk") responses=$(stat_of responses "$disk")
+    notifies=$(stat_of notifies_sent "$disk") cpu=$(cpu_ns "$pid")
+    batches=$(stat_of answer_batches "$disk")
     front --domid "$disk" --vdev xvda bench "$@" >"$work/bench.out" 2>&1 ||
         { fail "$name: the bench ran"; sed 's/^/# /' "$work/bench.out"; return; }
-    calls=$(($(stat_of "$disk" system_calls) - calls))
-    responses=$(($(stat_of "$disk" responses) - responses))
-    notifies=$(($(stat_of "$disk" notifies_sent) - notifies))
-    batches=$(($(stat_of "$disk" answer_batches) - batches))
+    calls=$(($(stat_of system_calls "$disk") - calls))
+    responses=$(($(stat_of responses "$disk") - responses))
+    notifies=$(($(stat_of notifies_sent "$disk") - notifies))
+    batches=$(($(stat_of answer_batches "$disk") - batches))
     cpu=$(($(cpu_ns "$pid") - cpu))
     sed "s/^/# $name: /" "$work/bench.out"
     note "$name: worker: $responses requests, $calls system calls" \

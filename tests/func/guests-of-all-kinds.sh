@@ -24,10 +24,7 @@ attach() {
         --option ring-page-order=1
 }
 guest() { front --domid $domid --vdev xvda --as "$@"; }
-stat_of() { # KEY
-    ctl --json stats $domid/xvda | grep -o "\"$1\": *[0-9]*" | head -n 1 |
-        grep -o '[0-9]*$'
-}
+count_of() { stat_of "$1" $domid/xvda; }
 
 # the names of the nodes that are written from here on, in order
 watch_node() {
@@ -50,14 +47,14 @@ says_written() {
 # FLUSHES BARRIERS: what the flush of one run is on the ring
 flushes_by() {
     local flushes barriers engine
-    flushes=$(stat_of flush) barriers=$(stat_of barrier)
-    engine=$(stat_of engine_flushes)
+    flushes=$(count_of flush) barriers=$(count_of barrier)
+    engine=$(count_of engine_flushes)
     guest "$profile" flush || return 1
-    echo "flush $flushes to $(stat_of flush), barrier $barriers to" \
-         "$(stat_of barrier), engine $engine to $(stat_of engine_flushes)"
-    [ "$(stat_of flush)" = $((flushes + $1)) ] &&
-        [ "$(stat_of barrier)" = $((barriers + $2)) ] &&
-        [ "$(stat_of engine_flushes)" -gt "$engine" ]
+    echo "flush $flushes to $(count_of flush), barrier $barriers to" \
+         "$(count_of barrier), engine $engine to $(count_of engine_flushes)"
+    [ "$(count_of flush)" = $((flushes + $1)) ] &&
+        [ "$(count_of barrier)" = $((barriers + $2)) ] &&
+        [ "$(count_of engine_flushes)" -gt "$engine" ]
 }
 write_data() { guest "$1" write 128 < "$work/data"; }
 finds_data() { guest "$1" read 128 128 | cmp - "$work/data"; }
@@ -83,7 +80,7 @@ resize() { # yes|no: is it seen?
 }
 is_left() { # STATE
     [ "$(with_store xenstore-read "$node/state")" = "$1" ] &&
-        [ "$(stat_of in_flight)" = 0 ]
+        [ "$(count_of in_flight)" = 0 ]
 }
 leaves_nothing() {
     local worker
@@ -150,11 +147,11 @@ check "it closes and leaves nothing" leaves_nothing 6
 attach >"$work/attach.out" || bail "attach failed"
 check "a crash: a system writes" write_data linux
 watch_node
-reads=$(stat_of read)
+reads=$(count_of read)
 check "the kernel that saves its memory takes over in mid-I/O" \
     finds_data linux,kdump
 check "the crashed one's reads were on the ring" \
-    test "$(stat_of read)" -gt $((reads + 1))
+    test "$(count_of read)" -gt $((reads + 1))
 takes_over() { written | grep -q "persistent state state state state state .*\
 ring-ref event-channel protocol feature-persistent state state state state $"; }
 check "by way of Closing, Closed and Initialising" wait_for takes_over

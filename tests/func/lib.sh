@@ -93,6 +93,14 @@ start_vbdd() {
     wait_for ctl ping || wait_for test -S "$state_dir/control"
 }
 
+# stat_of KEY DISK|VBD: a number of `vbdctl stats`, of the disk and its rings;
+# what its NBD clients have come to is an object of its own
+stat_of() {
+    ctl --json stats "$2" |
+        sed 's/"nbd": *{\([^{}]*{[^{}]*}\)*[^{}]*}//' |
+        grep -o "\"$1\": *[0-9]*" | head -n 1 | grep -o '[0-9]*$'
+}
+
 # valgrind and AddressSanitizer map memory of their own and keep what is freed
 is_instrumented() {
     [ -n "${VALGRIND:-}" ] || grep -aq __asan_init "$top_builddir/vbdd"
