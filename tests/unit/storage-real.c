@@ -17,14 +17,14 @@
 
 #include "tests/unit/storage-tree.h"
 
-static char file_path[128], loop_path[64], mount_point[128];
+static char file_path[512], loop_path[64], mount_point[512];
 static struct blockdev file, loop;
 
 static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static int run(const char *format, ...)
 {
-    char command[512];
+    char command[800];
     va_list arguments;
 
     va_start(arguments, format);
@@ -47,7 +47,7 @@ static unsigned find_ours(const struct blockdev *device, pid_t child)
 
 static bool make_loop(void)
 {
-    char command[256];
+    char command[600];
     FILE *pipe;
 
     snprintf(file_path, sizeof file_path, "%s", tree_path("disk.img"));
@@ -161,13 +161,13 @@ static void check_nobody(void)
     check_found(0, HOLDER_LOOP, "", loop_path, true);
 }
 
-/* The file's name does not matter. */
-static void check_renamed(void)
+/* The kernel calls the file deleted; it has another name, and is the same. */
+static void check_other_name(void)
 {
-    char other[160];
+    char other[600];
 
-    snprintf(other, sizeof other, "%s.renamed", file_path);
-    REQUIRE(rename(file_path, other) == 0);
+    snprintf(other, sizeof other, "%s.other", file_path);
+    REQUIRE(link(file_path, other) == 0 && unlink(file_path) == 0);
     CHECK_EQ(find_ours(&file, 0), 1);
     check_found(0, HOLDER_LOOP, "", loop_path, true);
     REQUIRE(rename(other, file_path) == 0);
@@ -175,7 +175,8 @@ static void check_renamed(void)
 
 static void check_mount(void)
 {
-    char what[160];
+    struct blockdev inside;
+    char what[600];
 
     if (run("mkfs.ext4 -q -F %s >/dev/null 2>&1", loop_path) != 0 ||
         mount(loop_path, mount_point, "ext4", 0, NULL) < 0) {
@@ -187,6 +188,13 @@ static void check_mount(void)
     check_found(0, HOLDER_MOUNT, loop.name, mount_point, true);
     CHECK(holders_name(&loop, what, sizeof what));
     CHECK(strstr(what, mount_point) != NULL);
+    snprintf(what, sizeof what, "%s/file", mount_point);
+    REQUIRE(run("truncate -s 1M %s", what) == 0);
+    CHECK_EQ(blockdev_look(what, &inside), 0);
+    CHECK(!inside.is_read_only);
+    CHECK_EQ(mount(NULL, mount_point, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    CHECK_EQ(blockdev_look(what, &inside), 0);
+    CHECK(inside.is_read_only);
     CHECK_EQ(umount(mount_point), 0);
     CHECK_EQ(find_ours(&loop, 0), 0);
 }
@@ -322,8 +330,10 @@ int main(void)
     TEST("looking is no event for udev", check_no_event);
     TEST("who holds it exclusively does not keep us from looking",
          check_exclusive);
-    TEST("a file that was renamed is still the loop device's", check_renamed);
-    TEST("a mount is found", check_mount);
+    TEST("a file that has lost a name is still the loop device's",
+         check_other_name);
+    TEST("a mount is found, and what a read-only one makes of a file",
+         check_mount);
     TEST("swap is found", check_swap);
     TEST("flocks are found, on the device and the file behind it",
          check_flock);
