@@ -12,6 +12,7 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
 
@@ -60,6 +61,30 @@ static bool make_loop(void)
     if (pipe && fgets(loop_path, sizeof loop_path, pipe))
         loop_path[strcspn(loop_path, "\n")] = 0;
     return pipe && pclose(pipe) == 0 && loop_path[0];
+}
+
+/* The loop device goes when this program does, however it ends: a child alone
+ * has it open, until its parent has gone. */
+static pid_t keeper;
+
+static void keep_loop(void)
+{
+    int ready[2];
+    char byte;
+
+    REQUIRE(pipe(ready) == 0);
+    keeper = fork();
+    REQUIRE(keeper >= 0);
+    if (keeper == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (open(loop_path, O_RDONLY) >= 0 && write(ready[1], "", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    close(ready[1]);
+    REQUIRE(read(ready[0], &byte, 1) == 1);
+    close(ready[0]);
+    REQUIRE(run("losetup -d %s", loop_path) == 0);
 }
 
 /* --- what it is ----------------------------------------------------------- */
@@ -296,7 +321,7 @@ static void check_storm(void)
 
     REQUIRE(forker >= 0);
     if (forker == 0)
-        for (;;) {
+        for (prctl(PR_SET_PDEATHSIG, SIGKILL);;) {
             pid_t child = fork();
 
             if (child == 0)
@@ -322,6 +347,7 @@ int main(void)
         tap_skip("holders on a real kernel", "root and loop devices");
         return tree_end();
     }
+    keep_loop();
     TEST("a loop device is told as it is, with the file behind it",
          check_facts);
     TEST("a read-only device is", check_read_only);
@@ -339,6 +365,7 @@ int main(void)
          check_flock);
     TEST("an OFD lock is found, with its process", check_ofd);
     TEST("processes that come and go do no harm", check_storm);
-    REQUIRE(run("losetup -d %s", loop_path) == 0);
+    kill(keeper, SIGKILL);
+    waitpid(keeper, NULL, 0);
     return tree_end();
 }
