@@ -205,8 +205,8 @@ static void check_mount(void)
 
     if (run("mkfs.ext4 -q -F %s >/dev/null 2>&1", loop_path) != 0 ||
         mount(loop_path, mount_point, "ext4", 0, NULL) < 0) {
-        CHECK_EQ(find_ours(&loop, 0), 0);
         NOTE("nothing can be mounted here: %s", strerror(errno));
+        CHECK_EQ(find_ours(&loop, 0), 0);
         return;
     }
     CHECK_EQ(find_ours(&loop, 0), 1);
@@ -217,7 +217,7 @@ static void check_mount(void)
     REQUIRE(run("truncate -s 1M %s", what) == 0);
     CHECK_EQ(blockdev_look(what, &inside), 0);
     CHECK(!inside.is_read_only);
-    CHECK_EQ(mount(NULL, mount_point, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    CHECK_EQ(mount("", mount_point, "", MS_REMOUNT | MS_RDONLY, NULL), 0);
     CHECK_EQ(blockdev_look(what, &inside), 0);
     CHECK(inside.is_read_only);
     CHECK_EQ(umount(mount_point), 0);
@@ -228,8 +228,8 @@ static void check_swap(void)
 {
     if (run("mkswap %s >/dev/null 2>&1", loop_path) != 0 ||
         swapon(loop_path, 0) < 0) {
-        CHECK_EQ(find_ours(&loop, 0), 0);
         NOTE("no swap here: %s", strerror(errno));
+        CHECK_EQ(find_ours(&loop, 0), 0);
         return;
     }
     CHECK_EQ(find_ours(&loop, 0), 1);
