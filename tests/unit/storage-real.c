@@ -12,6 +12,7 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
 
@@ -60,6 +61,30 @@ static bool make_loop(void)
     if (pipe && fgets(loop_path, sizeof loop_path, pipe))
         loop_path[strcspn(loop_path, "\n")] = 0;
     return pipe && pclose(pipe) == 0 && loop_path[0];
+}
+
+/* The loop device goes when this program does, however it ends: a child alone
+ * has it open, until its parent has gone. */
+static pid_t keeper;
+
+static void keep_loop(void)
+{
+    int ready[2];
+    char byte;
+
+    REQUIRE(pipe(ready) == 0);
+    keeper = fork();
+    REQUIRE(keeper >= 0);
+    if (keeper == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (open(loop_path, O_RDONLY) >= 0 && write(ready[1], "", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    close(ready[1]);
+    REQUIRE(read(ready[0], &byte, 1) == 1);
+    close(ready[0]);
+    REQUIRE(run("losetup -d %s", loop_path) == 0);
 }
 
 /* --- what it is ----------------------------------------------------------- */
@@ -180,8 +205,8 @@ static void check_mount(void)
 
     if (run("mkfs.ext4 -q -F %s >/dev/null 2>&1", loop_path) != 0 ||
         mount(loop_path, mount_point, "ext4", 0, NULL) < 0) {
-        CHECK_EQ(find_ours(&loop, 0), 0);
         NOTE("nothing can be mounted here: %s", strerror(errno));
+        CHECK_EQ(find_ours(&loop, 0), 0);
         return;
     }
     CHECK_EQ(find_ours(&loop, 0), 1);
@@ -192,7 +217,7 @@ static void check_mount(void)
     REQUIRE(run("truncate -s 1M %s", what) == 0);
     CHECK_EQ(blockdev_look(what, &inside), 0);
     CHECK(!inside.is_read_only);
-    CHECK_EQ(mount(NULL, mount_point, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    CHECK_EQ(mount("", mount_point, "", MS_REMOUNT | MS_RDONLY, NULL), 0);
     CHECK_EQ(blockdev_look(what, &inside), 0);
     CHECK(inside.is_read_only);
     CHECK_EQ(umount(mount_point), 0);
@@ -203,8 +228,8 @@ static void check_swap(void)
 {
     if (run("mkswap %s >/dev/null 2>&1", loop_path) != 0 ||
         swapon(loop_path, 0) < 0) {
-        CHECK_EQ(find_ours(&loop, 0), 0);
         NOTE("no swap here: %s", strerror(errno));
+        CHECK_EQ(find_ours(&loop, 0), 0);
         return;
     }
     CHECK_EQ(find_ours(&loop, 0), 1);
@@ -296,7 +321,7 @@ static void check_storm(void)
 
     REQUIRE(forker >= 0);
     if (forker == 0)
-        for (;;) {
+        for (prctl(PR_SET_PDEATHSIG, SIGKILL);;) {
             pid_t child = fork();
 
             if (child == 0)
@@ -322,6 +347,7 @@ int main(void)
         tap_skip("holders on a real kernel", "root and loop devices");
         return tree_end();
     }
+    keep_loop();
     TEST("a loop device is told as it is, with the file behind it",
          check_facts);
     TEST("a read-only device is", check_read_only);
@@ -339,6 +365,7 @@ int main(void)
          check_flock);
     TEST("an OFD lock is found, with its process", check_ofd);
     TEST("processes that come and go do no harm", check_storm);
-    REQUIRE(run("losetup -d %s", loop_path) == 0);
+    kill(keeper, SIGKILL);
+    waitpid(keeper, NULL, 0);
     return tree_end();
 }
