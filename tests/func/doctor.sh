@@ -192,6 +192,7 @@ then
     verdict "a loop device" 0 "$loop" "loop device over $work/plain, buffered" \
         "$loop can be attached$" "write cache .*yes" "discard  .*at most"
     agrees "a loop device" "$loop"
+    agrees "the file behind it" "$work/plain"
     verdict "the file behind it" 1 "$work/plain" \
         "cannot be attached: it is behind the loop device $loop" \
         "losetup -d $loop"
@@ -226,6 +227,7 @@ then
         skip "a mount" "mount and mkfs.ext4"
     fi 2>/dev/null
     if mkswap "$loop" >/dev/null 2>&1 && swapon "$loop" 2>/dev/null; then
+        agrees "swap" "$loop"
         verdict "swap" 1 "$loop" "cannot be attached: it is swap" \
             "swapoff $loop"
         swapoff "$loop"
@@ -237,6 +239,7 @@ then
     verdict "a read-only device of 4 KiB sectors" 0 "$loop" \
         "read-only: it is read-only$" "sectors  .*4096 bytes" "sector-size=4096"
     agrees "a read-only device of 4 KiB sectors" "$loop"
+    agrees "behind ro" "$work/plain"
     verdict "the file behind it" 0 "$work/plain" "can be attached read-only"
     losetup -d "$loop"
     trap 'stop_all; rm -rf "$work"' EXIT
