@@ -11,7 +11,8 @@ FUNC_TESTS = \
 	%D%/a-domain-that-is-saved.sh \
 	%D%/guests-of-all-kinds.sh \
 	%D%/two-hundred-disks.sh \
-	%D%/bench-counts.sh
+	%D%/bench-counts.sh \
+	%D%/verify-over-all-paths.sh
 TESTS += $(FUNC_TESTS)
 dist_check_SCRIPTS += $(FUNC_TESTS)
 EXTRA_DIST += %D%/lib.sh
