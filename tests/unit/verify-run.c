@@ -293,7 +293,7 @@ static int run_with(enum bug which)
     CHECK(history_close(run.history));
     stats = *check_get_stats(run.check);
     for (unsigned i = 0; i < PATHS; i++)
-        fake.close(&run.paths[i]);
+        run_close_path(&run.paths[i]);
     check_close(run.check);
     write_image();
     return status;

@@ -140,7 +140,7 @@ static bool open_paths(void)
 static void close_paths(void)
 {
     for (unsigned i = 0; i < run.nr_paths; i++)
-        run.paths[i].kind->close(&run.paths[i]);
+        run_close_path(&run.paths[i]);
 }
 
 /* The range, as this path sees it. */

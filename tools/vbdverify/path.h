@@ -26,7 +26,8 @@ struct path_kind {
     const char *name; /* "ring" */
     /* Fills in what the path is; what: the option's value. */
     bool (*open)(struct path *path, const char *what);
-    /* Nothing is in flight, or the path is lost. Also after a failed open. */
+    /* Nothing is in flight, or the path is lost. Also after a failed open.
+     * Nobody writes into the slots afterwards. */
     void (*close)(struct path *path);
     /* Memory for data. NULL: any that is aligned to pages will do. */
     void *(*alloc)(struct path *path, uint64_t nr_bytes);

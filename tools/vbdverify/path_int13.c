@@ -179,7 +179,7 @@ static void int13_submit(struct path *path, struct slot *slot)
         is_sent = is_sent && send_all(int13->fd, stamps,
                                       operation->nr_sectors * STAMP_BYTES);
     if (!is_sent)
-        path_lost(path, "the serial line takes nothing");
+        path_lost(path, "the serial line has ended");
 }
 
 /* A sector as its stamp says it was; a torn one is torn again. */

@@ -77,7 +77,8 @@ static void export_close(struct path *path)
 
     if (!export)
         return;
-    if (export->handle && !path->is_lost && nbd_aio_is_ready(export->handle) == 1)
+    if (export->handle && !path->is_lost &&
+        nbd_aio_is_ready(export->handle) == 1)
         nbd_shutdown(export->handle, 0);
     nbd_close(export->handle);
     free(export->errors);

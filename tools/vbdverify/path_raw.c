@@ -89,14 +89,17 @@ static bool look_open(struct path *path, const char *what)
     return open_raw(path, what, true, true);
 }
 
+/* What is silent may still be read and written by the kernel: it is left as it
+ * is. */
 static void raw_close(struct path *path)
 {
     struct raw *raw = path->state;
 
-    if (!raw)
+    if (path->is_lost)
+        path->slots = NULL;
+    if (!raw || path->is_lost)
         return;
-    if (raw->engine && !path->is_lost)
-        engine_close(raw->engine);
+    engine_close(raw->engine);
     if (raw->fd >= 0)
         close(raw->fd);
     free(raw->requests);

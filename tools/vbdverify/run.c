@@ -61,18 +61,12 @@ static bool make_all_slots(struct run *run)
     return true;
 }
 
-/* A lost path may still write into its slots. */
-static void free_slots(struct run *run)
+void run_close_path(struct path *path)
 {
-    for (unsigned i = 0; i < run->nr_paths; i++) {
-        struct path *path = &run->paths[i];
-
-        if (path->is_lost || !path->slots)
-            continue;
-        if (!path->kind->alloc)
-            free(path->slots[0].data);
-        free(path->slots);
-    }
+    path->kind->close(path);
+    if (path->slots && !path->kind->alloc)
+        free(path->slots[0].data);
+    free(path->slots);
 }
 
 /* --- begin ---------------------------------------------------------------- */
@@ -355,6 +349,5 @@ int run_verify(struct run *run)
         run->has_failed = true;
     }
     run->end_us = host_now_us();
-    free_slots(run);
     return run->has_failed ? EXIT_DISK : EXIT_OK;
 }

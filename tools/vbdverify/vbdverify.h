@@ -62,6 +62,8 @@ struct run {
 /* Zeros, a load on all paths, and its end. The paths are open. EXIT_OK or
  * EXIT_DISK. */
 int run_verify(struct run *run);
+/* Also of one that could not be opened. */
+void run_close_path(struct path *path);
 
 /* --- report.c ------------------------------------------------------------- */
 
