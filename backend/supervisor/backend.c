@@ -164,17 +164,32 @@ static const char *skip_prefix(const char *path, const char *prefix)
                ? path + length + 1 : NULL;
 }
 
-struct vbd *backend_look(struct supervisor *supervisor, const char *path)
+static bool parse_path(const struct supervisor *supervisor, const char *path,
+                       uint32_t *domid, uint32_t *devid)
 {
     const char *rest = skip_prefix(path, supervisor->backend_path);
-    uint32_t domid, devid;
-    struct vbd *vbd;
 
     if (!rest) /* libxl says it relative to the domain's own directory */
         rest = skip_prefix(path, strstr(supervisor->backend_path, "backend/"));
-    if (!rest || !(rest = parse_component(rest, 0x7fff, &domid)) ||
-        *rest != '/' ||
-        !(rest = parse_component(rest + 1, UINT32_MAX, &devid)) || *rest)
+    return rest && (rest = parse_component(rest, 0x7fff, domid)) &&
+           *rest == '/' &&
+           (rest = parse_component(rest + 1, UINT32_MAX, devid)) && !*rest;
+}
+
+struct vbd *backend_find(struct supervisor *supervisor, const char *path)
+{
+    uint32_t domid, devid;
+
+    return parse_path(supervisor, path, &domid, &devid)
+               ? vbd_find(supervisor, domid, devid) : NULL;
+}
+
+struct vbd *backend_look(struct supervisor *supervisor, const char *path)
+{
+    uint32_t domid, devid;
+    struct vbd *vbd;
+
+    if (!parse_path(supervisor, path, &domid, &devid))
         return NULL;
     vbd = vbd_find(supervisor, domid, devid);
     if (!vbd)

@@ -19,8 +19,11 @@ void backend_stop(struct supervisor *supervisor);
 void backend_wake(struct supervisor *supervisor);
 /* A vbd could not do what it had to: it is evaluated again in a second. */
 void backend_retry(struct vbd *vbd);
+/* The vbd of a node (path: backend_path/DOMID/DEVID) as far as it is known, or
+ * NULL. */
+struct vbd *backend_find(struct supervisor *supervisor, const char *path);
 /* Looks at a node of the toolstack now, not when its event comes: its vbd, or
- * NULL when path (backend_path/DOMID/DEVID) is none or not ours. */
+ * NULL when path is none or not ours. */
 struct vbd *backend_look(struct supervisor *supervisor, const char *path);
 
 #endif

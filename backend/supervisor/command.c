@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/supervisor/backend.h"
+#include "backend/supervisor/disk.h"
 #include "backend/supervisor/hotplug.h"
 #include "backend/supervisor/text.h"
 #include <config.h>
@@ -36,6 +38,8 @@ static const struct command {
                                 { "vbd", JSON_STRING, false },
                                 { "histogram", JSON_TRUE, false } } },
     { "features", command_features, { { "vbd", JSON_STRING, false } } },
+    { "nbd", command_nbd, { { "disk", JSON_INTEGER, false },
+                            { "vbd", JSON_STRING, false } } },
     { "resize", command_resize, { { "disk", JSON_INTEGER, false },
                                   { "vbd", JSON_STRING, false } } },
     { "log-level", command_log_level, { { "level", JSON_STRING, false },
@@ -154,7 +158,7 @@ void command_run(struct client *client, json_t *request)
         return;
     }
     client_refuse(client, "'%.50s' is no command: expected ping, list, show, "
-                  "stats, features, resize, log-level, hotplug, attach or "
+                  "stats, features, nbd, resize, log-level, hotplug, attach or "
                   "detach", name);
 }
 
@@ -163,14 +167,35 @@ void command_run(struct client *client, json_t *request)
 struct hotplug {
     struct waiter waiter;
     struct client *client;
+    bool is_add;
+    char path[]; /* of the node */
 };
+
+/* Where the emulated disk is to go, if there is a way. */
+static json_t *describe_added(struct supervisor *supervisor, const char *path)
+{
+    const struct vbd *vbd = backend_find(supervisor, path);
+    json_t *body = json_object();
+    char uri[DOOR_URI_BYTES];
+
+    if (!vbd || !vbd->disk || vbd->disk->door.fd < 0)
+        return body;
+    door_print_uri(vbd, uri);
+    json_object_set_new(body, "nbd", json_string(uri));
+    return body;
+}
 
 static void hotplug_done(struct waiter *waiter, int error,
                          const char *sentence)
 {
     struct hotplug *hotplug = (struct hotplug *)waiter;
 
-    client_finish(hotplug->client, error, sentence);
+    if (!error && hotplug->is_add)
+        client_reply(hotplug->client,
+                     describe_added(client_supervisor(hotplug->client),
+                                    hotplug->path));
+    else
+        client_finish(hotplug->client, error, sentence);
     free(hotplug);
 }
 
@@ -187,13 +212,15 @@ void command_hotplug(struct client *client, json_t *request)
                       "remove", action);
         return;
     }
-    hotplug = calloc(1, sizeof *hotplug);
+    hotplug = calloc(1, sizeof *hotplug + strlen(path) + 1);
     if (!hotplug) {
         client_reply(client, NULL);
         return;
     }
     hotplug->waiter.done = hotplug_done;
     hotplug->client = client;
+    hotplug->is_add = is_add;
+    strcpy(hotplug->path, path);
     (is_add ? hotplug_add : hotplug_remove)(client_supervisor(client), path,
                                             &hotplug->waiter);
 }

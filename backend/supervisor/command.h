@@ -31,6 +31,7 @@ void command_list(struct client *client, json_t *request);
 void command_show(struct client *client, json_t *request);
 void command_stats(struct client *client, json_t *request);
 void command_features(struct client *client, json_t *request);
+void command_nbd(struct client *client, json_t *request);
 void command_resize(struct client *client, json_t *request);
 void command_log_level(struct client *client, json_t *request);
 void command_hotplug(struct client *client, json_t *request);

@@ -44,12 +44,34 @@ static int set_engine(struct disk_options *options, const char *value,
     return 0;
 }
 
+/* One of two words. */
+static int set_bool(bool *is_set, const char *value, const char *yes,
+                    const char *no, char *reason, unsigned size)
+{
+    *is_set = strcmp(value, yes) == 0;
+    if (*is_set || strcmp(value, no) == 0)
+        return 0;
+    snprintf(reason, size, "%s or %s", yes, no);
+    return -EINVAL;
+}
+
 static int set_buffered(struct disk_options *options, const char *value,
                         char *reason, unsigned size)
 {
-    options->is_buffered = strcmp(value, "yes") == 0;
-    return options->is_buffered || strcmp(value, "no") == 0
-               ? 0 : expect(reason, size, "yes or no");
+    return set_bool(&options->is_buffered, value, "yes", "no", reason, size);
+}
+
+static int set_nbd(struct disk_options *options, const char *value,
+                   char *reason, unsigned size)
+{
+    return set_bool(&options->has_nbd, value, "yes", "no", reason, size);
+}
+
+static int set_after_handover(struct disk_options *options, const char *value,
+                              char *reason, unsigned size)
+{
+    return set_bool(&options->refuses_after_handover, value, "refuse",
+                    "allow", reason, size);
 }
 
 static int set_flush_retry(struct disk_options *options, const char *value,
@@ -72,13 +94,25 @@ static int set_budget(struct disk_options *options, const char *value,
     return 0;
 }
 
+static int set_name(char name[CONFIG_USER_BYTES], const char *value,
+                    char *reason, unsigned size)
+{
+    if (strlen(value) >= CONFIG_USER_BYTES || !getpwnam(value))
+        return expect(reason, size, "the name of a user that exists");
+    strcpy(name, value);
+    return 0;
+}
+
 static int set_user(struct disk_options *options, const char *value,
                     char *reason, unsigned size)
 {
-    if (strlen(value) >= sizeof options->user || !getpwnam(value))
-        return expect(reason, size, "the name of a user that exists");
-    strcpy(options->user, value);
-    return 0;
+    return set_name(options->user, value, reason, size);
+}
+
+static int set_nbd_owner(struct disk_options *options, const char *value,
+                         char *reason, unsigned size)
+{
+    return set_name(options->nbd_owner, value, reason, size);
 }
 
 static int set_count(uint32_t *count, const char *value, uint32_t min,
@@ -164,7 +198,9 @@ static const struct {
     { "indirect-segments", set_indirect_segments },
     { "grants", set_grants },
     { "persistent-grants", set_persistent_grants },
-    { "sector-size", set_sector_size },
+    { "sector-size", set_sector_size }, { "nbd", set_nbd },
+    { "nbd-owner", set_nbd_owner },
+    { "emulated-after-handover", set_after_handover },
 };
 
 int config_set_option(struct disk_options *options, const char *name,
@@ -181,6 +217,9 @@ bool disk_options_are_equal(const struct disk_options *one,
 {
     return strcmp(one->engine, other->engine) == 0 &&
            strcmp(one->user, other->user) == 0 &&
+           strcmp(one->nbd_owner, other->nbd_owner) == 0 &&
+           one->has_nbd == other->has_nbd &&
+           one->refuses_after_handover == other->refuses_after_handover &&
            one->is_buffered == other->is_buffered &&
            one->flush_retry_us == other->flush_retry_us &&
            one->budget_bytes == other->budget_bytes;
@@ -388,7 +427,7 @@ void config_init(struct config *config)
         .attach_timeout_us = 35 * 1000000,
         .detach_timeout_us = 35 * 1000000,
         .defaults = { .engine = "aio", .flush_retry_us = 30 * 1000000,
-                      .budget_bytes = 32 << 20,
+                      .budget_bytes = 32 << 20, .has_nbd = true,
                       .vbd = {
                           .max_queues = 1,
                           .max_ring_page_order = BLKIF_MAX_RING_PAGE_ORDER,

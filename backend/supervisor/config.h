@@ -34,6 +34,9 @@ struct disk_options {
     uint64_t flush_retry_us;          /* C8: T; UNITS_FOREVER_US */
     uint64_t budget_bytes;
     char user[CONFIG_USER_BYTES];     /* what the worker becomes */
+    bool has_nbd;                     /* a socket for emulated disks */
+    char nbd_owner[CONFIG_USER_BYTES]; /* who may use it besides root; "" */
+    bool refuses_after_handover;      /* C11: emulated-after-handover */
     struct vbd_options vbd;           /* of each vbd that does not say */
 };
 

@@ -62,6 +62,7 @@ static struct disk *disk_new(struct supervisor *supervisor,
     disk->supervisor = supervisor;
     disk->number = ++supervisor->last_disk;
     disk->target = *target;
+    disk->door.fd = -1;
     TAILQ_INIT(&disk->vbds);
     LIST_INIT(&disk->ending);
     TAILQ_INSERT_TAIL(&supervisor->disks, disk, link);
@@ -73,6 +74,7 @@ static void disk_free(struct disk *disk)
     struct supervisor *supervisor = disk->supervisor;
 
     assert(TAILQ_EMPTY(&disk->vbds) && !disk->worker);
+    door_close(&disk->door);
     TAILQ_REMOVE(&supervisor->disks, disk, link);
     waiters_finish(&disk->ending, disk->why[0] ? -EIO : 0, disk->why);
     free(disk);
@@ -82,8 +84,34 @@ static void disk_free(struct disk *disk)
 /* Takes the vbd off its disk, and that is all. */
 static void remove_vbd(struct disk *disk, struct vbd *vbd)
 {
+    if (disk->door.fd >= 0)
+        door_remove_name(vbd);
     TAILQ_REMOVE(&disk->vbds, vbd, disk_link);
     vbd->disk = NULL;
+}
+
+/* Nobody answers at this door any more: who knocks is to know it. */
+static void close_door(struct disk *disk)
+{
+    struct vbd *vbd;
+
+    if (disk->door.fd < 0)
+        return;
+    TAILQ_FOREACH(vbd, &disk->vbds, disk_link)
+        door_remove_name(vbd);
+    door_close(&disk->door);
+}
+
+/* May the vbd have this disk, which is READY? Then its emulated twin may come
+ * in as well. 0 or -errno with a sentence. */
+static int admit(struct disk *disk, const struct vbd *vbd,
+                 const struct vbd_options *options, char *reason,
+                 unsigned size)
+{
+    if (!features_fit(vbd, options, &disk->ready, reason, size))
+        return -EINVAL;
+    return disk->door.fd < 0 ? 0 : door_add_name(&disk->door, vbd, reason,
+                                                 size);
 }
 
 /* Nobody gets this target: whoever waits for it is told why. */
@@ -102,14 +130,15 @@ static void admit_all(struct disk *disk)
 {
     struct vbd *vbd, *next;
     char reason[REASON_BYTES];
+    int error;
 
     for (vbd = TAILQ_FIRST(&disk->vbds); vbd; vbd = next) {
         next = TAILQ_NEXT(vbd, disk_link);
-        if (!features_fit(vbd, &vbd->options, &disk->ready, reason,
-                          sizeof reason)) {
+        error = admit(disk, vbd, &vbd->options, reason, sizeof reason);
+        if (error) {
             log_error("disk %" PRIu32 ": %s", disk->number, reason);
             remove_vbd(disk, vbd);
-            waiters_finish(&vbd->attaching, -EINVAL, reason);
+            waiters_finish(&vbd->attaching, error, reason);
             continue;
         }
         waiters_finish(&vbd->attaching, 0, "");
@@ -184,6 +213,11 @@ static void on_fail_stop(void *owner, const struct message *message)
     marker_set(disk->supervisor, disk->target.key, disk->fail_stop);
 }
 
+static void on_nbd_event(void *owner, const struct message *message)
+{
+    emulated_take_event(owner, message);
+}
+
 bool disk_set_size(struct disk *disk, uint64_t size_bytes)
 {
     struct vbd *vbd;
@@ -224,6 +258,8 @@ static void on_ended(void *owner, int status)
     char end[64];
 
     print_end(status, end, sizeof end);
+    close_door(disk);
+    emulated_forget(&disk->emulated, disk->number);
     worker_free(disk->worker);
     disk->worker = NULL;
     switch (disk->state) {
@@ -261,7 +297,7 @@ static void on_ended(void *owner, int status)
 
 static const struct worker_events disk_events = {
     .ready = on_ready, .failed = on_failed, .broken = on_broken,
-    .fail_stop = on_fail_stop, .ended = on_ended,
+    .fail_stop = on_fail_stop, .nbd_event = on_nbd_event, .ended = on_ended,
 };
 
 /* --- starting and ending -------------------------------------------------- */
@@ -271,12 +307,13 @@ static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
 {
     struct supervisor *supervisor = disk->supervisor;
     struct disk_options *options = &disk->target.options;
-    char socket[NUMBER_BYTES], retry[NUMBER_BYTES], budget[NUMBER_BYTES],
-         name[NUMBER_BYTES], dir[256];
+    char socket[NUMBER_BYTES], nbd_socket[NUMBER_BYTES], retry[NUMBER_BYTES],
+         budget[NUMBER_BYTES], name[NUMBER_BYTES], dir[256];
     const char *argv[MAX_ARGUMENTS];
     unsigned nr = 0;
 
     snprintf(socket, sizeof socket, "%d", WORKER_SOCKET);
+    snprintf(nbd_socket, sizeof nbd_socket, "%d", WORKER_NBD_SOCKET);
     snprintf(retry, sizeof retry, "%" PRIu64, options->flush_retry_us);
     snprintf(budget, sizeof budget, "%" PRIu64, options->budget_bytes);
     snprintf(name, sizeof name, "disk %" PRIu32, disk->number);
@@ -295,6 +332,10 @@ static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
         argv[nr++] = "--local";
         argv[nr++] = supervisor->options.local_dir;
     }
+    if (disk->door.fd >= 0)
+        argv[nr++] = "--nbd-socket", argv[nr++] = nbd_socket;
+    if (options->refuses_after_handover)
+        argv[nr++] = "--refuse-after-handover";
     if (disk->is_read_only)
         argv[nr++] = "--read-only";
     if (options->is_buffered)
@@ -302,16 +343,18 @@ static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
     if (is_fail_stopped)
         argv[nr++] = "--fail-stopped";
     argv[nr] = NULL;
-    return worker_start(&disk->worker, supervisor->loop, name, dir, argv,
-                        &disk_events, disk, reason, size);
+    return worker_start(&disk->worker, supervisor->loop, name, dir,
+                        disk->door.fd, argv, &disk_events, disk, reason,
+                        size);
 }
 
 /* Starts the worker. Fail-stop is remembered over everything but an attach by
  * hand (C8). */
 static void start(struct disk *disk)
 {
+    const struct disk_options *options = &disk->target.options;
     char reason[REASON_BYTES];
-    int error;
+    int error = 0;
 
     if (disk->is_reattach)
         marker_clear(disk->supervisor, disk->target.key);
@@ -320,7 +363,11 @@ static void start(struct disk *disk)
     disk->why[0] = disk->fail_stop[0] = '\0';
     marker_get(disk->supervisor, disk->target.key, disk->fail_stop,
                sizeof disk->fail_stop);
-    error = launch(disk, disk->fail_stop[0], reason, sizeof reason);
+    if (options->has_nbd)
+        error = door_open(&disk->door, disk->supervisor, disk->number,
+                          options->nbd_owner, reason, sizeof reason);
+    if (!error)
+        error = launch(disk, disk->fail_stop[0], reason, sizeof reason);
     if (!error)
         return;
     log_error("disk %" PRIu32 ": %s", disk->number, reason);
@@ -355,6 +402,7 @@ static void end(struct disk *disk)
         return;
     case DISK_READY:
         disk->state = DISK_DRAINING;
+        close_door(disk);
         if (worker_call(disk->worker, &request, detached, disk) < 0)
             worker_kill(disk->worker);
         return;
@@ -400,16 +448,17 @@ void disk_attach(struct vbd *vbd, const struct target *target,
     struct supervisor *supervisor = vbd->supervisor;
     struct disk *disk = find_key(supervisor, target->key);
     char reason[REASON_BYTES];
+    int error = 0;
 
     assert(!vbd->disk && LIST_EMPTY(&vbd->attaching));
     if (disk && !sharing_may_join(disk, vbd, target, reason, sizeof reason)) {
         waiter->done(waiter, -EBUSY, reason);
         return;
     }
-    if (disk && disk->state == DISK_READY &&
-        !features_fit(vbd, &target->options.vbd, &disk->ready, reason,
-                      sizeof reason)) {
-        waiter->done(waiter, -EINVAL, reason);
+    if (disk && disk->state == DISK_READY)
+        error = admit(disk, vbd, &target->options.vbd, reason, sizeof reason);
+    if (error) {
+        waiter->done(waiter, error, reason);
         return;
     }
     if (!disk && !(disk = disk_new(supervisor, target))) {

@@ -14,6 +14,8 @@
 #ifndef VBDD_SUPERVISOR_DISK_H
 #define VBDD_SUPERVISOR_DISK_H
 
+#include "backend/supervisor/door.h"
+#include "backend/supervisor/emulated.h"
 #include "backend/supervisor/supervisor.h"
 #include "backend/supervisor/target.h"
 #include "backend/supervisor/vbd.h"
@@ -30,6 +32,8 @@ struct disk {
     bool is_read_only;      /* the target was, or is to be, opened so */
     bool is_reattach; /* it was attached by hand, which ends fail-stop */
     struct worker *worker;  /* NULL once it has gone */
+    struct door door;       /* open while there is a worker to come to */
+    struct emulated emulated;
     enum log_level log_level; /* its worker's */
     struct message_ready ready; /* READY: what the worker said */
     char why[MESSAGE_TEXT_BYTES];       /* FAILED, or a failed drain */

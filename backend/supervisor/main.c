@@ -2,6 +2,7 @@
  * vbdd, the supervisor: the control plane of all disks of a host. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "backend/supervisor/control.h"
 #include "backend/supervisor/disk.h"
 #include "backend/supervisor/domain.h"
+#include "backend/supervisor/door.h"
 #include "backend/supervisor/vbd.h"
 #include "common/host/log.h"
 
@@ -80,15 +82,31 @@ static int make_dir(const char *base, const char *name)
     return 0;
 }
 
+/* Sockets are told to others, which have working directories of their own. */
+static int make_absolute(const char **dir)
+{
+    static char path[PATH_MAX];
+
+    if (*dir[0] == '/')
+        return 0;
+    if (!realpath(*dir, path)) {
+        log_error("%s: %s", *dir, strerror(errno));
+        return -errno;
+    }
+    *dir = path;
+    return 0;
+}
+
 /* Makes the state directory and takes its lock, which is held as long as the
  * process lives. Returns the lock's descriptor or -errno. */
-static int take_state_dir(const char *dir)
+static int take_state_dir(struct options *options)
 {
+    const char *dir = options->state_dir;
     char path[PATH_BYTES];
     int fd;
 
     if (make_dir(dir, "") || make_dir(dir, "/disks") ||
-        make_dir(dir, "/fail-stop"))
+        make_dir(dir, "/fail-stop") || make_absolute(&options->state_dir))
         return -EIO;
     snprintf(path, sizeof path, "%s/lock", dir);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -102,6 +120,10 @@ static int take_state_dir(const char *dir)
         if (fd >= 0)
             close(fd);
         return error;
+    }
+    if (doors_begin(dir) < 0) {
+        close(fd);
+        return -EIO;
     }
     if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
         log_warning("%s: %s", path, strerror(errno)); /* for people only */
@@ -209,7 +231,7 @@ static void free_all(struct supervisor *supervisor)
 static int serve(struct supervisor *supervisor, int ready_fd)
 {
     struct control *control = NULL;
-    int lock = take_state_dir(supervisor->options.state_dir), error = lock;
+    int lock = take_state_dir(&supervisor->options), error = lock;
 
     supervisor->loop = ev_default_loop(0);
     if (lock >= 0)

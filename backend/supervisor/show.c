@@ -2,6 +2,8 @@
  * The commands list and show: what there is, as JSON. */
 #include "backend/supervisor/command.h"
 #include "backend/supervisor/disk.h"
+#include "backend/supervisor/gather.h"
+#include "backend/supervisor/nbd.h"
 #include "common/host/vdev.h"
 
 static const char *mode_text(const struct vbd *vbd)
@@ -58,6 +60,9 @@ static json_t *disk_json(const struct disk *disk)
                             json_integer(disk->ready.physical_bytes));
         json_object_set_new(json, "claim", command_text(disk->ready.claim));
     }
+    if (json && disk->door.fd >= 0)
+        json_object_set_new(json, "emulated_clients",
+                            command_number(disk->emulated.nr_clients));
     return json;
 }
 
@@ -87,28 +92,36 @@ void command_list(struct client *client, json_t *request)
                                    vbds_json(supervisor, NULL)));
 }
 
-static void show_disk(struct client *client, const struct disk *disk)
+/* With what only the disk's worker knows. disk may be NULL, body is stolen. */
+static void show(struct client *client, json_t *body, struct disk *disk)
 {
-    client_reply(client, json_pack("{s:o, s:o}", "disk", disk_json(disk),
-                                   "vbds",
-                                   vbds_json(client_supervisor(client),
-                                             disk)));
+    struct gather *gather = gather_new(client, body, false);
+
+    if (!gather)
+        return;
+    if (disk)
+        json_object_set_new(body, "disk", disk_json(disk));
+    if (disk && disk->door.fd >= 0)
+        nbd_show(gather, disk, body);
+    gather_finish(gather);
+}
+
+static void show_disk(struct client *client, struct disk *disk)
+{
+    show(client, json_pack("{s:o}", "vbds",
+                           vbds_json(client_supervisor(client), disk)), disk);
 }
 
 static void show_vbd(struct client *client, const struct vbd *vbd)
 {
-    json_t *body = json_pack("{s:o}", "vbd", vbd_json(vbd));
-
-    if (body && vbd->disk)
-        json_object_set_new(body, "disk", disk_json(vbd->disk));
-    client_reply(client, body);
+    show(client, json_pack("{s:o}", "vbd", vbd_json(vbd)), vbd->disk);
 }
 
 /* A vbd need not have a disk to be shown. */
 void command_show(struct client *client, json_t *request)
 {
-    const struct disk *disk;
     const struct vbd *vbd;
+    struct disk *disk;
 
     if (json_object_get(request, "vbd") && !json_object_get(request, "disk")) {
         vbd = command_find_vbd(client, request);

@@ -4,6 +4,7 @@
 #include "backend/supervisor/command.h"
 #include "backend/supervisor/disk.h"
 #include "backend/supervisor/gather.h"
+#include "backend/supervisor/nbd.h"
 #include "backend/supervisor/percentile.h"
 
 struct number {
@@ -187,6 +188,8 @@ static void ask_disk(struct gather *gather, struct disk *disk, json_t *disks,
         return;
     json_array_append_new(disks, json);
     gather_ask(gather, disk, &request, json, take);
+    if (disk->door.fd >= 0)
+        nbd_count(gather, disk, json);
     TAILQ_FOREACH(vbd, &disk->vbds, disk_link)
         if (!only || vbd == only)
             ask_vbd(gather, disk, vbd, vbds);

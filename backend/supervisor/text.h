@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Text from elsewhere, made fit for a log line and for JSON. Pure. */
+ * Text from elsewhere, made fit for a log line, JSON or a URI. Pure. */
 #ifndef VBDD_SUPERVISOR_TEXT_H
 #define VBDD_SUPERVISOR_TEXT_H
 
@@ -8,5 +8,9 @@
  * Returns shown. */
 const char *text_printable(const char *bytes, unsigned length, char *shown,
                            unsigned size);
+
+/* Copies the 0-terminated bytes as part of a URI: what is neither letter,
+ * digit nor one of "-._~/" becomes %XX. Cut (between bytes) to fit size. */
+void text_percent(const char *bytes, char *text, unsigned size);
 
 #endif

@@ -47,6 +47,7 @@ struct worker {
                            the claim outlives the worker's last I/O */
     uint32_t last_tag;
     bool has_started;   /* READY or FAILED was said */
+    bool is_refused;    /* broke the rules: what else it says is not heard */
     bool has_ended;
     TAILQ_HEAD(, call) calls;
     unsigned nr_calls;
@@ -173,6 +174,7 @@ static void refuse(struct worker *worker, const char *what, uint32_t type)
 {
     log_error("%s: worker %d sent %s (%s) and is killed", worker->name,
               (int)worker->pid, type_text(type), what);
+    worker->is_refused = true;
     worker_kill(worker);
 }
 
@@ -226,6 +228,12 @@ static void take_message(struct worker *worker, const struct message *message)
     case MESSAGE_FAIL_STOP:
         worker->events->fail_stop(worker->owner, message);
         return;
+    case MESSAGE_NBD_EVENT:
+        if (is_first || message->nbd_event.kind > MESSAGE_NBD_REFUSED)
+            refuse(worker, "out of turn or impossible", message->type);
+        else
+            worker->events->nbd_event(worker->owner, message);
+        return;
     case MESSAGE_CONNECT:
     case MESSAGE_DISCONNECT:
     case MESSAGE_STATS:
@@ -236,7 +244,6 @@ static void take_message(struct worker *worker, const struct message *message)
     case MESSAGE_VBD_STATS:
     case MESSAGE_LOG_LEVEL:
     case MESSAGE_NBD_STATS:
-    case MESSAGE_NBD_EVENT:
         break;
     }
     refuse(worker, "not a worker's to say", message->type);
@@ -301,7 +308,8 @@ static bool take_messages(struct worker *worker, unsigned max)
             return false;
         make_printable(&message);
         keep_fds(worker, &message, fds, nr_fds);
-        take_message(worker, &message);
+        if (!worker->is_refused)
+            take_message(worker, &message);
     }
     return true;
 }
@@ -349,7 +357,8 @@ static void on_child(struct ev_loop *loop, ev_child *watcher, int revents)
 
 /* Its own process group, so that a terminal's Ctrl-C stops the supervisor
  * only, which then ends the workers in order. */
-static int spawn(struct worker *worker, int listener, const char *const *argv)
+static int spawn(struct worker *worker, int listener, int nbd_fd,
+                 const char *const *argv)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -367,6 +376,9 @@ static int spawn(struct worker *worker, int listener, const char *const *argv)
     }
     error = posix_spawn_file_actions_adddup2(&actions, listener,
                                              WORKER_SOCKET);
+    if (!error && nbd_fd >= 0)
+        error = posix_spawn_file_actions_adddup2(&actions, nbd_fd,
+                                                 WORKER_NBD_SOCKET);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP |
                              POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&attributes, 0);
@@ -381,8 +393,8 @@ static int spawn(struct worker *worker, int listener, const char *const *argv)
 }
 
 /* Makes the socket, starts the program on it and connects. */
-static int launch(struct worker *worker, const char *const *argv, char *reason,
-                  unsigned size)
+static int launch(struct worker *worker, int nbd_fd, const char *const *argv,
+                  char *reason, unsigned size)
 {
     char path[DIR_BYTES + 8];
     int listener, error;
@@ -400,7 +412,7 @@ static int launch(struct worker *worker, const char *const *argv, char *reason,
         snprintf(reason, size, "%s: %s", path, strerror(-error));
     } else {
         fcntl(worker->socket, F_SETFL, O_NONBLOCK);
-        error = spawn(worker, listener, argv);
+        error = spawn(worker, listener, nbd_fd, argv);
         if (error)
             snprintf(reason, size, "%s cannot be started: %s", argv[0],
                      strerror(-error));
@@ -429,13 +441,14 @@ static void init_watchers(struct worker *worker)
 }
 
 int worker_start(struct worker **worker, struct ev_loop *loop,
-                 const char *name, const char *dir, const char *const *argv,
-                 const struct worker_events *events, void *owner,
-                 char *reason, unsigned reason_size)
+                 const char *name, const char *dir, int nbd_fd,
+                 const char *const *argv, const struct worker_events *events,
+                 void *owner, char *reason, unsigned reason_size)
 {
     struct worker *started = calloc(1, sizeof *started);
     int error;
 
+    assert(nbd_fd < 0 || nbd_fd > WORKER_NBD_SOCKET);
     if (!started || strlen(dir) >= sizeof started->dir) {
         free(started);
         snprintf(reason, reason_size, "out of memory, or '%s' is too long",
@@ -448,7 +461,7 @@ int worker_start(struct worker **worker, struct ev_loop *loop,
     snprintf(started->name, sizeof started->name, "%s", name);
     strcpy(started->dir, dir);
     TAILQ_INIT(&started->calls);
-    error = launch(started, argv, reason, reason_size);
+    error = launch(started, nbd_fd, argv, reason, reason_size);
     init_watchers(started);
     if (error) {
         started->has_ended = true;

@@ -20,6 +20,8 @@ struct worker_events {
     void (*failed)(void *owner, const struct message *message);
     void (*broken)(void *owner, const struct message *message);
     void (*fail_stop)(void *owner, const struct message *message);
+    /* Never before ready(); its kind is one of enum message_nbd_kind. */
+    void (*nbd_event)(void *owner, const struct message *message);
     /* Last of all, with what waitpid() said. Every unanswered call has been
      * told. The owner calls worker_free(). */
     void (*ended)(void *owner, int status);
@@ -27,13 +29,15 @@ struct worker_events {
 
 /* argv: of the program, NULL-terminated, argv[0] its path; "--socket FD" is
  * among it with FD = WORKER_SOCKET. dir: a directory that is made for its
- * socket and removed afterwards. name: for the log ("disk 3"), copied.
- * events, owner: borrowed until worker_free(). 0 or -errno with a sentence. */
-enum { WORKER_SOCKET = 3 };
+ * socket and removed afterwards. nbd_fd (borrowed; above WORKER_NBD_SOCKET, or
+ * -1): a second listening socket, which it inherits as WORKER_NBD_SOCKET.
+ * name: for the log ("disk 3"), copied. events, owner: borrowed until
+ * worker_free(). 0 or -errno with a sentence. */
+enum { WORKER_SOCKET = 3, WORKER_NBD_SOCKET };
 int worker_start(struct worker **worker, struct ev_loop *loop,
-                 const char *name, const char *dir, const char *const *argv,
-                 const struct worker_events *events, void *owner,
-                 char *reason, unsigned reason_size);
+                 const char *name, const char *dir, int nbd_fd,
+                 const char *const *argv, const struct worker_events *events,
+                 void *owner, char *reason, unsigned reason_size);
 void worker_free(struct worker *worker); /* after ended(), or NULL */
 
 /* Sends a request (copied; the tag is put in) and has done() called exactly

@@ -12,6 +12,7 @@ FUNC_TESTS = \
 	%D%/guests-of-all-kinds.sh \
 	%D%/two-hundred-disks.sh \
 	%D%/dd-shows-what-each-path-sees.sh \
+	%D%/an-emulated-client-is-seen.sh \
 	%D%/bench-counts.sh
 TESTS += $(FUNC_TESTS)
 dist_check_SCRIPTS += $(FUNC_TESTS)

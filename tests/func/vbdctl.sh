@@ -44,14 +44,22 @@ expect() {
     report "$sentence" $? "status $status, wanted $wanted and '$pattern': $said"
 }
 
-# The script as installed, but for where vbdctl's socket is.
+# The script as installed, but for where vbdctl's socket is; what it writes is
+# also kept in $dir/written, a line each time.
 script() {
     cat >"$dir/ctl" <<EOF
 #!/bin/sh
 exec '$bin/vbdctl' --socket '$dir/state/control' "\$@"
 EOF
-    chmod +x "$dir/ctl"
-    VBDCTL="$dir/ctl" XENBUS_PATH="$back" "$bin/backend/xl/block-vbdd" "$@"
+    cat >"$dir/write" <<EOF
+#!/bin/sh
+echo "\$@" then >>'$dir/written'
+exec xenstore-write "\$@"
+EOF
+    chmod +x "$dir/ctl" "$dir/write"
+    rm -f "$dir/written"
+    VBDCTL="$dir/ctl" XENSTORE_WRITE="$dir/write" XENBUS_PATH="$back" \
+        "$bin/backend/xl/block-vbdd" "$@"
 }
 
 read_node() {
@@ -115,12 +123,22 @@ expect 'list shows the vbd' 0 '^5/xvda +1 +w +InitWait +Initialising +none' \
     ctl list
 expect 'show a disk' 0 '^sector_bytes +512 B$' ctl show 1
 expect 'show a vbd' 0 '^state +InitWait$' ctl show 5/xvda
+expect 'show the policy' 0 '^after_handover +allow$' ctl show 5/xvda
+expect 'show a handover' 0 '^handed_over +yes$' ctl show 1
+expect 'where to connect' 0 "^nbd[+]unix:///[?]socket=$dir/state/nbd/5-xvda\$" \
+    ctl nbd 5/xvda
+expect 'where to connect to a disk' 0 '/5-xvda$' ctl nbd 1
+expect 'where to connect to what is not' 1 'there is no disk 9' ctl nbd 9
+expect 'nbd wants a disk' 2 'nbd: expected DISK or DOMID/VDEV' ctl nbd
 expect 'show what is not' 1 '^vbdctl: there is no disk 9$' ctl show 9
 expect 'stats' 0 'p50 46 us  p99 46 us  p99.9 1.4 ms' ctl stats
 expect 'the options arrived' 0 '--flush-retry 60000000' cat "$dir/disk.log"
 expect 'a histogram' 0 '^ +32 us to +46 us +990 +#{40}$' ctl stats --histogram
 expect 'the tail of a histogram' 0 '^ +1.0 ms to +1.4 ms +10 +#$' \
     ctl stats 1 --histogram
+expect 'stats of emulated clients' 0 '^  emulated +read 700  write 300  ' \
+    ctl stats
+expect 'stats of what emulated clients read' 0 '^    read +2.7 MiB$' ctl stats
 expect 'stats of what is not' 1 '^vbdctl: there is no disk 9$' ctl stats 9
 expect 'features of who has not connected' 0 '^  abi +- +-$' \
     ctl features 5/xvda
@@ -202,8 +220,8 @@ wait $watcher
 report 'it ends when nobody reads' $? "status $?"
 
 # --- the hotplug script -----------------------------------------------------
-back=/local/domain/0/backend/vbd/7/51728
-front=/local/domain/7/device/vbd/51728
+back=/local/domain/0/backend/vbd/7/768
+front=/local/domain/7/device/vbd/768
 # tree PARAMS
 tree() {
     xenstore-write $front/state 1 $back/frontend $front $back/frontend-id 7 \
@@ -214,13 +232,34 @@ tree() {
 expect 'the script wants an action' 1 "'' is no action" script
 xenstore-rm $back
 tree "engine=ok,$dir/disk"
+uri="nbd[+]unix:///[?]socket=$dir/state/nbd/7-hda"
 expect 'add' 0 '^$' script add
 expect 'add says connected' 0 '^connected$' read_node $back/hotplug-status
+expect 'add tells where the emulated disk is first, then that it is there' 0 \
+    "^$back/physical-device-path $uri,file.reconnect-delay=60 then \
+$back/hotplug-status connected then\$" paste -sd ' ' "$dir/written"
 expect 'the disk is there' 0 "^2 +ready.*$dir/disk" ctl list
 xenstore-write $back/online 0 $back/state 5
 await_node $back/state 6
 expect 'remove' 0 '^$' script remove
 expect 'remove waits for the worker' 1 'there is no disk 2' ctl show 2
+xenstore-rm $back
+xenstore-rm $front
+tree "engine=ok,nbd=no,$dir/disk"
+expect 'add of a disk without a door' 0 '^$' script add
+expect 'no emulated disk is told of' 0 \
+    "^$back/hotplug-status connected then\$" paste -sd ' ' "$dir/written"
+printf '%s\n' '#!/bin/sh' 'echo "nbd+unix:///?socket=/a,b"' >"$dir/comma"
+chmod +x "$dir/comma"
+expect 'what QEMU would misunderstand is not written' 1 'not to be given' \
+    env VBDCTL="$dir/comma" XENBUS_PATH="$back" "$bin/backend/xl/block-vbdd" add
+expect 'but said' 0 "'nbd.*a,b' is not to be given to QEMU" \
+    read_node $back/hotplug-error
+expect 'and nowhere else' 1 'No such|couldn' \
+    xenstore-read $back/physical-device-path
+xenstore-write $back/online 0 $back/state 5
+await_node $back/state 6
+expect 'its end' 0 '^$' script remove
 xenstore-rm $back
 xenstore-rm $front
 tree "engine=fail,$dir/disk"

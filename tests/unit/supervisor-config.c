@@ -53,7 +53,12 @@ static void check_good(void)
         "[disk:/dev/vg/other]\n"
         "flush-retry = forever\n"
         "user = root\n"
+        "nbd = no\n"
+        "nbd-owner = daemon\n"
+        "emulated-after-handover = refuse\n"
         "[disk:/dev/vg/rings]\n"
+        "emulated-after-handover = allow\n"
+        "nbd = yes\n"
         "queues = 4\n"
         "ring-page-order = 0\n"
         "indirect-segments = 0\n"
@@ -77,7 +82,13 @@ static void check_good(void)
     CHECK_EQ(options->flush_retry_us, UNITS_FOREVER_US);
     CHECK_STR(options->user, "root");
     CHECK(!options->is_buffered);
+    CHECK(!options->has_nbd);
+    CHECK_STR(options->nbd_owner, "daemon");
+    CHECK(options->refuses_after_handover);
     options = config_find(&config, "/dev/vg/rings");
+    CHECK(options->has_nbd);
+    CHECK_STR(options->nbd_owner, "");
+    CHECK(!options->refuses_after_handover);
     CHECK_EQ(options->vbd.max_queues, 4);
     CHECK_EQ(options->vbd.max_ring_page_order, 0);
     CHECK_EQ(options->vbd.max_indirect_segments, 0);
@@ -98,6 +109,9 @@ static void check_empty(void)
     CHECK_EQ(config.defaults.flush_retry_us, 30000000);
     CHECK_EQ(config.defaults.budget_bytes, 32 << 20);
     CHECK(!config.defaults.is_buffered);
+    CHECK(config.defaults.has_nbd);
+    CHECK_STR(config.defaults.nbd_owner, "");
+    CHECK(!config.defaults.refuses_after_handover);
     CHECK_EQ(config.defaults.vbd.max_queues, 1);
     CHECK_EQ(config.defaults.vbd.max_ring_page_order, 4);
     CHECK_EQ(config.defaults.vbd.max_indirect_segments, 256);
@@ -119,7 +133,9 @@ static void check_equal(void)
         { "user", "root", false }, { "queues", "4", true },
         { "ring-page-order", "1", true }, { "indirect-segments", "1", true },
         { "grants", "map", true }, { "persistent-grants", "1", true },
-        { "sector-size", "4096", true },
+        { "sector-size", "4096", true }, { "nbd", "no", false },
+        { "nbd-owner", "daemon", false },
+        { "emulated-after-handover", "refuse", false },
     };
     char reason[CONFIG_REASON_BYTES];
     struct config config;
@@ -162,6 +178,12 @@ static void check_bad_lines(void)
         { "[defaults]\nbyte-budget = 32 M\n", ":2: byte-budget = '32 M'" },
         { "[defaults]\nuser = no-such-user\n",
           ":2: user = 'no-such-user': expected the name of a user" },
+        { "[defaults]\nnbd = 1\n", ":2: nbd = '1': expected yes or no" },
+        { "[defaults]\nnbd-owner = no-such-user\n",
+          ":2: nbd-owner = 'no-such-user': expected the name of a user" },
+        { "[defaults]\nnbd-owner =\n", ":2: nbd-owner = '': expected" },
+        { "[defaults]\nemulated-after-handover = yes\n",
+          ":2: emulated-after-handover = 'yes': expected refuse or allow" },
         { "[defaults]\nqueues = 0\n",
           ":2: queues = '0': expected a number from 1 to 4" },
         { "[defaults]\nqueues = 5\n", ":2: queues = '5': expected a number" },

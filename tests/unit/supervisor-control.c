@@ -51,6 +51,8 @@ static const struct {
       "histogram is not true or false" },
     { "{\"command\":\"features\",\"vbd\":\"5/xvda\"}\n",
       "there is no vbd '5/xvda': expected DOMID/VDEV" },
+    { "{\"command\":\"nbd\"}\n", "nbd: expected either disk or vbd" },
+    { "{\"command\":\"nbd\",\"disk\":9}\n", "there is no disk 9" },
     { "{\"command\":\"resize\"}\n", "resize: expected either disk or vbd" },
     { "{\"command\":\"resize\",\"disk\":9}\n", "there is no disk 9" },
     { "{\"command\":\"resize\",\"vbd\":\"5\"}\n", "there is no vbd '5'" },

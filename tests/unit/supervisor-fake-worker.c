@@ -34,11 +34,18 @@
  *   big-sectors  cannot have sectors below 4096 bytes
  *   mute         answers nothing but DETACH
  *   shrinker     RESIZE is answered with a smaller size, as if that were well
+ *   door         lets NBD clients in, of whom each may say one letter: 'h' is
+ *                HANDOVER, 'l' LEFT, 'r' REFUSED, and the end of it LOST
+ *   nbd-kind     an NBD_EVENT of no kind follows READY
+ *   nbd-early    an NBD_EVENT comes before READY
+ *   nbd-storm    thousands of NBD_EVENTs follow READY, all that could be
+ *   nbd-crowd    NBD_STATS is answered with more clients than there can be
  *
  * It has 64 MiB, or the number of bytes that TARGET.size holds, at which RESIZE
  * looks again. */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -56,7 +63,12 @@
 #include "common/host/packet.h"
 
 static struct {
-    int listener, socket;
+    int listener, socket, nbd_listener;
+    struct door_client {
+        int fd; /* 0: nobody */
+        int32_t pid;
+    } clients[MESSAGE_NBD_CLIENTS];
+    uint32_t nr_accepted;
     const char *target, *engine;
     bool is_read_only, is_fail_stopped, is_paused;
     uint64_t size_bytes, bytes_read; /* read: more each time it is asked */
@@ -161,9 +173,107 @@ static void end_deaf(uint32_t type, const char *text)
     exit(1);
 }
 
+/* --- emulated clients ----------------------------------------------------- */
+
+static void say_event(uint32_t kind, uint32_t client, int32_t pid,
+                      const char *text)
+{
+    struct message message = { .nbd_event = { kind, client, pid } };
+
+    say(&message, MESSAGE_NBD_EVENT, text);
+}
+
+static void let_in(void)
+{
+    int fd = accept4(worker.nbd_listener, NULL, NULL, SOCK_CLOEXEC);
+    struct door_client *client = &worker.clients[worker.nr_accepted];
+    struct ucred peer = { 0 };
+
+    if (fd < 0 || worker.nr_accepted == MESSAGE_NBD_CLIENTS)
+        exit(4);
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer,
+               &(socklen_t){ sizeof peer });
+    *client = (struct door_client){ fd, peer.pid };
+    say_event(MESSAGE_NBD_CONNECTED, ++worker.nr_accepted, peer.pid, "");
+    send(fd, "NBDMAGIC", 8, MSG_NOSIGNAL);
+}
+
+static void hear(uint32_t number)
+{
+    struct door_client *client = &worker.clients[number - 1];
+    char letter = 0;
+    uint32_t kind = MESSAGE_NBD_LOST;
+
+    if (recv(client->fd, &letter, 1, 0) == 1)
+        kind = letter == 'h' ? MESSAGE_NBD_HANDOVER
+             : letter == 'l' ? MESSAGE_NBD_LEFT : MESSAGE_NBD_REFUSED;
+    say_event(kind, number, client->pid, letter ? "" : "he hung up");
+    close(client->fd);
+    client->fd = 0;
+}
+
+/* Until the supervisor says something. */
+static void keep_door(void)
+{
+    struct pollfd fds[2 + MESSAGE_NBD_CLIENTS] = {
+        { .fd = worker.socket, .events = POLLIN },
+        { .fd = worker.nbd_listener, .events = POLLIN },
+    };
+
+    while (!fds[0].revents) {
+        for (unsigned i = 0; i < MESSAGE_NBD_CLIENTS; i++)
+            fds[2 + i] = (struct pollfd){
+                .fd = worker.clients[i].fd ? worker.clients[i].fd : -1,
+                .events = POLLIN };
+        poll(fds, 2 + MESSAGE_NBD_CLIENTS, -1);
+        if (fds[1].revents)
+            let_in();
+        for (uint32_t i = 0; i < MESSAGE_NBD_CLIENTS; i++)
+            if (fds[2 + i].revents)
+                hear(i + 1);
+    }
+}
+
+static void fill_nbd_stats(struct message_nbd_stats *stats)
+{
+    *stats = (struct message_nbd_stats){
+        .requests = { 700, 300, 1, 2, 3, 4, 5, 6 }, .errors = { 7 },
+        .bytes_read = 700 * 4096, .bytes_written = 300 * 512,
+        .accepted = worker.nr_accepted, .handovers = 11, .lost = 12,
+        .refused = 13, .was_handed_over = 1,
+    };
+    for (unsigned i = 0; i < MESSAGE_NBD_CLIENTS; i++) {
+        if (!worker.clients[i].fd)
+            continue;
+        stats->clients[stats->nr_clients++] = (struct message_nbd_client){
+            .number = i + 1, .pid = worker.clients[i].pid, .in_flight = 9,
+            .requests = 1000, .bytes_read = 8192, .bytes_written = 512 };
+    }
+    if (!is_mode("nbd-crowd"))
+        return;
+    memset(stats, 0xff, sizeof *stats);
+}
+
+/* Each number comes and goes, or only comes, or only goes; and so on. */
+static void storm(void)
+{
+    for (uint32_t i = 0; i < 5000; i++)
+        say_event(i % (MESSAGE_NBD_REFUSED + 1), i % 7 ? i / 3 : UINT32_MAX,
+                  i % 3 ? (int32_t)(i * 2654435761u) : getpid(),
+                  "\033[31mred\n\377disk 1: a line of its own");
+    say_event(MESSAGE_NBD_LEFT, 4711, getpid(), "");
+}
+
+/* -------------------------------------------------------------------------- */
+
 static void misbehave(void)
 {
     struct message message = { .tag = 4711 };
+
+    if (is_mode("nbd-kind"))
+        say_event(MESSAGE_NBD_REFUSED + 1, 1, 1, "");
+    if (is_mode("nbd-storm"))
+        storm();
 
     if (is_mode("garbage"))
         say(&message, 99, "\033[31mred\n");
@@ -286,6 +396,9 @@ static void take_request(struct message *message)
     case MESSAGE_VBD_STATS:
         fill_vbd_stats(&message->vbd_stats);
         break;
+    case MESSAGE_NBD_STATS:
+        fill_nbd_stats(&message->nbd_stats);
+        break;
     case MESSAGE_LOG_LEVEL:
         note("LOG_LEVEL %" PRIu32 "\n", message->log_level);
         break;
@@ -318,6 +431,8 @@ static void parse(int argc, char **argv)
 {
     static const struct option options[] = {
         { "socket", required_argument, NULL, 's' },
+        { "nbd-socket", required_argument, NULL, 'n' },
+        { "refuse-after-handover", no_argument, NULL, 0 },
         { "target", required_argument, NULL, 't' },
         { "engine", required_argument, NULL, 'e' },
         { "read-only", no_argument, NULL, 'r' },
@@ -335,6 +450,7 @@ static void parse(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case 's': worker.listener = atoi(optarg); break;
+        case 'n': worker.nbd_listener = atoi(optarg); break;
         case 't': worker.target = optarg; break;
         case 'e': worker.engine = optarg; break;
         case 'r': worker.is_read_only = true; break;
@@ -373,11 +489,18 @@ int main(int argc, char **argv)
     }
     if (is_mode("wait-ready"))
         await_go();
+    if (is_mode("nbd-early"))
+        say_event(MESSAGE_NBD_CONNECTED, 1, 1, "");
     say_ready();
     misbehave();
+    if (is_mode("door"))
+        keep_door();
     while (packet_receive(worker.socket, &message, sizeof message, NULL, 0,
-                          &nr_fds) == 0)
+                          &nr_fds) == 0) {
         take_request(&message);
+        if (is_mode("door"))
+            keep_door();
+    }
     note("ORPHAN\n");
     return 3;
 }

@@ -26,6 +26,9 @@ static const char usage[] =
     "                     what workers have counted\n"
     "  features [DOMID/VDEV]\n"
     "                     what a front end was offered, and what it took\n"
+    "  nbd DISK|DOMID/VDEV\n"
+    "                     where its emulated disk, or another NBD client, is\n"
+    "                     to connect\n"
     "  resize DISK|DOMID/VDEV\n"
     "                     take over what the target has grown\n"
     "  log-level [LEVEL [DISK]]\n"
@@ -200,6 +203,7 @@ static const struct command {
     { "stats", 0, 1, "expected at most a DISK or DOMID/VDEV", take_subject,
       true },
     { "features", 0, 1, "expected at most a DOMID/VDEV", take_vbd, false },
+    { "nbd", 1, 1, "expected DISK or DOMID/VDEV", take_subject, false },
     { "resize", 1, 1, "expected DISK or DOMID/VDEV", take_subject, false },
     { "log-level", 0, 2, "expected at most a level and a DISK", take_level,
       false },

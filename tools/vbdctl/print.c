@@ -6,9 +6,19 @@
 #include "tools/vbdctl/table.h"
 #include "tools/vbdctl/vbdctl.h"
 
-enum { REMARK_BYTES = 512 };
+enum { REMARK_BYTES = 512, MARK_BYTES = 32 };
 
 /* --- list ----------------------------------------------------------------- */
+
+/* "2 emulated ", or "" when there is no such client. */
+static const char *emulated_mark(const json_t *disk, char mark[MARK_BYTES])
+{
+    json_int_t nr = json_integer_value(json_object_get(disk,
+                                                       "emulated_clients"));
+
+    snprintf(mark, MARK_BYTES, nr ? "%lld emulated " : "", (long long)nr);
+    return mark;
+}
 
 static void print_disks(const json_t *disks)
 {
@@ -21,14 +31,15 @@ static void print_disks(const json_t *disks)
     add_row(&table, heads);
     json_array_foreach(disks, i, disk) {
         char number[VALUE_BYTES], size[VALUE_BYTES], worker[VALUE_BYTES],
-             remark[REMARK_BYTES];
+             emulated[MARK_BYTES], remark[REMARK_BYTES];
         const char *error = text_of(disk, "error");
 
-        snprintf(remark, sizeof remark, "%s%s%s",
+        snprintf(remark, sizeof remark, "%s%s%s%s",
                  json_is_true(json_object_get(disk, "read_only"))
                      ? "read-only " : "",
                  json_is_true(json_object_get(disk, "buffered"))
-                     ? "buffered " : "", strcmp(error, "-") ? error : "");
+                     ? "buffered " : "", emulated_mark(disk, emulated),
+                 strcmp(error, "-") ? error : "");
         add_row(&table, (const char *[]){
             number_text(json_object_get(disk, "disk"), number),
             text_of(disk, "state"),
@@ -93,7 +104,7 @@ static void print_object(const json_t *object)
 
         if (json_is_string(value) && json_string_length(value) == 0)
             continue;
-        printf("%-16s", name);
+        printf("%-17s", name);
         if (json_is_string(value))
             puts(json_string_value(value));
         else if (json_is_boolean(value))
@@ -109,6 +120,7 @@ static void print_show(const json_t *reply)
 {
     const json_t *disk = json_object_get(reply, "disk");
     const json_t *vbd = json_object_get(reply, "vbd");
+    const json_t *nbd = json_object_get(reply, "nbd");
     const json_t *vbds = json_object_get(reply, "vbds");
 
     if (vbd) {
@@ -118,6 +130,10 @@ static void print_show(const json_t *reply)
     }
     if (disk)
         print_object(disk);
+    if (nbd) {
+        putchar('\n');
+        print_emulated(nbd);
+    }
     if (json_array_size(vbds) > 0) {
         putchar('\n');
         print_vbds(vbds);
@@ -183,6 +199,10 @@ void print_reply(const json_t *request, const json_t *reply,
     else if (strcmp(command, "log-level") == 0 &&
              !json_object_get(request, "level"))
         print_levels(reply);
+    else if (strcmp(command, "nbd") == 0)
+        puts(text_of(reply, "uri"));
+    else if (strcmp(command, "hotplug") == 0 && json_object_get(reply, "nbd"))
+        puts(text_of(reply, "nbd")); /* for the script block-vbdd */
     else if (strcmp(command, "ping") == 0)
         printf("vbdd %s\n", text_of(reply, "version"));
 }

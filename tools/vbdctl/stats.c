@@ -6,19 +6,6 @@
 #include "tools/vbdctl/table.h"
 #include "tools/vbdctl/vbdctl.h"
 
-static void print_counts(const char *what, const json_t *counts)
-{
-    const char *name;
-    json_t *value;
-
-    printf("  %-16s", what);
-    json_object_foreach((json_t *)counts, name, value)
-        if (json_integer_value(value) > 0 || strcmp(name, "read") == 0 ||
-            strcmp(name, "write") == 0 || strcmp(name, "flush") == 0)
-            printf("%s %lld  ", name, (long long)json_integer_value(value));
-    putchar('\n');
-}
-
 static void print_latency(const char *what, const json_t *latency)
 {
     static const struct {
@@ -69,15 +56,26 @@ static double member(const json_t *object, const char *name)
     return (double)json_integer_value(json_object_get(object, name));
 }
 
-static double requests_of(const json_t *disk)
+static double sum_requests(const json_t *object)
 {
     double sum = 0;
     const char *name;
     json_t *count;
 
-    json_object_foreach(json_object_get(disk, "requests"), name, count)
+    json_object_foreach(json_object_get(object, "requests"), name, count)
         sum += (double)json_integer_value(count);
     return sum;
+}
+
+/* Of both paths to the disk. */
+static double requests_of(const json_t *disk)
+{
+    return sum_requests(disk) + sum_requests(json_object_get(disk, "nbd"));
+}
+
+static double bytes_of(const json_t *disk, const char *name)
+{
+    return member(disk, name) + member(json_object_get(disk, "nbd"), name);
 }
 
 /* A worker that was started anew counts from 0: no rate can be told. */
@@ -86,9 +84,10 @@ static void print_rates(const json_t *disk, const struct earlier *earlier)
     const json_t *before = find_disk(earlier->reply,
                                      json_object_get(disk, "disk"));
     double requests = requests_of(disk) - requests_of(before);
-    double read = member(disk, "bytes_read") - member(before, "bytes_read");
-    double written = member(disk, "bytes_written") -
-                     member(before, "bytes_written");
+    double read = bytes_of(disk, "bytes_read") -
+                  bytes_of(before, "bytes_read");
+    double written = bytes_of(disk, "bytes_written") -
+                     bytes_of(before, "bytes_written");
 
     if (!before || json_object_get(before, "error") || requests < 0 ||
         read < 0 || written < 0)
@@ -193,6 +192,8 @@ void print_stats(const json_t *reply, const struct earlier *earlier)
         if (earlier->reply)
             print_rates(disk, earlier);
         print_counters(disk);
+        if (json_object_get(disk, "nbd"))
+            print_emulated_counts(json_object_get(disk, "nbd"));
         json_array_foreach(json_object_get(disk, "vbds"), j, vbd)
             print_vbd(vbd);
     }

@@ -98,3 +98,16 @@ const char *number_text(const json_t *value, char text[VALUE_BYTES])
     snprintf(text, VALUE_BYTES, "%lld", (long long)json_integer_value(value));
     return text;
 }
+
+void print_counts(const char *what, const json_t *counts)
+{
+    const char *name;
+    json_t *value;
+
+    printf("  %-16s", what);
+    json_object_foreach((json_t *)counts, name, value)
+        if (json_integer_value(value) > 0 || strcmp(name, "read") == 0 ||
+            strcmp(name, "write") == 0 || strcmp(name, "flush") == 0)
+            printf("%s %lld  ", name, (long long)json_integer_value(value));
+    putchar('\n');
+}

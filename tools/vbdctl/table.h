@@ -25,4 +25,7 @@ const char *bytes_text(const json_t *value, char text[VALUE_BYTES]);
 const char *us_text(const json_t *value, char text[VALUE_BYTES]);
 const char *number_text(const json_t *value, char text[VALUE_BYTES]);
 
+/* A line of counts by operation: those that were, and read, write, flush. */
+void print_counts(const char *what, const json_t *counts);
+
 #endif

@@ -48,5 +48,8 @@ void print_reply(const json_t *request, const json_t *reply,
 void print_stats(const json_t *reply, const struct earlier *earlier);
 void print_histograms(const json_t *reply);
 void print_features(const json_t *reply);
+/* Of a disk: the clients at its door; what they have asked for. */
+void print_emulated(const json_t *nbd);
+void print_emulated_counts(const json_t *nbd);
 
 #endif
