@@ -8,6 +8,7 @@ include tests/unit/frontend.mk
 include tests/unit/backend.mk
 include tests/unit/disk.mk
 include tests/unit/nbd.mk
+include tests/unit/nbd-server.mk
 include tests/conformance/local.mk
 include tests/func/local.mk
 include tests/arch/local.mk

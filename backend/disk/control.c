@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "backend/disk/nbd/nbd.h"
 #include "backend/disk/vbd.h"
 #include "common/host/packet.h"
 
@@ -87,7 +88,7 @@ static void fill_stats(struct worker *worker, struct message_stats *stats)
     stats->budget_bytes = worker->options->budget_bytes;
 }
 
-/* --- detach: drain (no vbd is left), flush, drop the cache, go ---------------- */
+/* --- detach: end NBD clients (no vbd is left), flush, drop the cache, go ------- */
 
 /* The claim is held until the last flush has ended, whatever came of it. */
 static void detach_flushed(void *context, int error)
@@ -98,32 +99,35 @@ static void detach_flushed(void *context, int error)
     worker->detach_is_idle = true;
 }
 
-static int begin_detach(struct worker *worker, const struct message *message)
+/* No NBD client is left either. */
+static void detach_drained(void *context)
 {
-    int error;
+    struct worker *worker = context;
+    int error = disk_flush_begin(&worker->detach_flush, worker, detach_flushed,
+                                 worker);
 
+    if (error)
+        detach_flushed(worker, error);
+}
+
+static int begin_detach(struct worker *worker, uint32_t tag)
+{
     if (worker->vbds || worker->is_detaching)
         return -EBUSY;
-    error = disk_flush_begin(&worker->detach_flush, worker, detach_flushed,
-                             worker);
-    if (error)
-        return error;
     worker->is_detaching = true;
-    worker->detach_tag = message->tag;
+    worker->detach_tag = tag;
+    nbd_server_shut_down(worker->nbd, detach_drained, worker);
     return 0;
 }
 
 void worker_finish_detach(struct worker *worker)
 {
-    static const struct message nobody_asked;
-
     struct message reply = { .type = MESSAGE_REPLY,
                              .tag = worker->detach_tag };
     const char *step;
 
-    if (worker->is_abandoned && !worker->vbds && !worker->is_detaching &&
-        begin_detach(worker, &nobody_asked))
-        worker->is_finished = true;
+    if (worker->is_abandoned && !worker->vbds && !worker->is_detaching)
+        begin_detach(worker, 0);
     if (!worker->detach_is_idle)
         return;
     reply.error = target_close(&worker->target, &step);
@@ -233,12 +237,15 @@ static bool handle(struct worker *worker, const struct message *message,
     case MESSAGE_STATS:
         fill_stats(worker, &reply->stats);
         return true;
+    case MESSAGE_NBD_STATS:
+        nbd_server_fill_stats(worker->nbd, &reply->nbd_stats);
+        return true;
     case MESSAGE_PAUSE:
     case MESSAGE_RESUME:
     case MESSAGE_VBD_STATS:
         return handle_vbd(worker, message, reply);
     case MESSAGE_DETACH:
-        reply->error = begin_detach(worker, message);
+        reply->error = begin_detach(worker, message->tag);
         return reply->error != 0;
     case MESSAGE_RESIZE:
         reply->error = resize(worker, reply);
@@ -309,6 +316,7 @@ static void on_supervisor(struct ev_loop *loop, ev_io *watcher, int events)
     worker->control_watcher.data = worker;
     ev_io_start(loop, &worker->control_watcher);
     greet(worker);
+    nbd_server_begin(worker->nbd);
 }
 
 void worker_control_open(struct worker *worker)

@@ -6,7 +6,10 @@ vbdd_disk_SOURCES = %D%/main.c %D%/worker.h %D%/loop.c %D%/control.c \
 	%D%/ringio.c %D%/transfer.c %D%/transfer.h \
 	%D%/persistent.c %D%/persistent.h %D%/latency.h \
 	%D%/pool.c %D%/pool.h %D%/target.c %D%/target.h \
-	%D%/privileges.c %D%/privileges.h
+	%D%/privileges.c %D%/privileges.h \
+	%D%/nbd/nbd.h %D%/nbd/private.h %D%/nbd/server.c %D%/nbd/connection.c \
+	%D%/nbd/negotiate.c %D%/nbd/receive.c %D%/nbd/execute.c \
+	%D%/nbd/extents.c %D%/nbd/reply.c %D%/nbd/event.c
 vbdd_disk_LDADD = libnbdproto.a libplatform.a libcoherency.a libengine.a \
 	libblkif.a liblocal.a libhost.a $(XEN_LIBS) $(AIO_LIBS) $(EV_LIBS) -lpthread
 # The NBD protocol as pure functions, for the worker, its tests and the fuzzer.

@@ -9,6 +9,7 @@
  * about three for every 16 at queue depth 32, for a delay of at most
  * BUSY_WAIT_US. Where a wait ran into that limit the disk is slow, epoll costs
  * nothing, and the next wait is tried only after completions came quickly. */
+#include "backend/disk/nbd/nbd.h"
 #include "backend/disk/vbd.h"
 
 enum {
@@ -90,16 +91,17 @@ static unsigned serve(struct worker *worker)
         take_events(worker);
     worker->wants_more = false;
     for (unsigned round = 0; round < SERVE_ROUNDS; round++) {
-        unsigned taken = take_all(worker);
+        bool has_more = take_all(worker) > 0;
 
+        has_more |= nbd_server_serve(worker->nbd);
         worker->engine->ops->commit(worker->engine);
         unsigned now = worker->engine->ops->reap(worker->engine, REAP_BATCH);
         /* What the completions set in motion. */
         worker->engine->ops->commit(worker->engine);
         worker_answer(worker);
         reaped += now;
-        worker->wants_more = taken || now;
-        if (!taken && !now)
+        worker->wants_more = has_more || now > 0;
+        if (!worker->wants_more)
             break;
     }
     vbd_finish_disconnects(worker);
@@ -108,14 +110,21 @@ static unsigned serve(struct worker *worker)
     return reaped;
 }
 
+static unsigned outstanding(const struct worker *worker)
+{
+    return worker->outstanding + nbd_server_outstanding(worker->nbd);
+}
+
 /* True when the round slept in the engine, so that epoll is not needed. */
 static bool wait_for_batch(struct worker *worker, unsigned *rounds)
 {
-    if (!worker->is_busy || worker->outstanding < BUSY_DEPTH ||
+    unsigned in_flight = outstanding(worker);
+
+    if (!worker->is_busy || in_flight < BUSY_DEPTH ||
         ++*rounds % BUSY_ROUNDS == 0)
         return false;
-    worker->engine->ops->wait(worker->engine, worker->outstanding / 2,
-                              BUSY_WAIT_US);
+    worker->engine->ops->wait(worker->engine, in_flight / 2, BUSY_WAIT_US);
+    nbd_server_look_again(worker->nbd);
     return true;
 }
 
@@ -134,7 +143,7 @@ void worker_run(struct worker *worker)
     unsigned rounds = 0;
 
     while (!worker->is_finished) {
-        unsigned in_flight = worker->outstanding, reaped;
+        unsigned in_flight = outstanding(worker), reaped;
         bool waited = wait_for_batch(worker, &rounds);
 
         if (!waited)

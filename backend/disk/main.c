@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "backend/disk/nbd/nbd.h"
 #include "backend/disk/privileges.h"
 #include "backend/disk/vbd.h"
 #include "common/host/packet.h"
@@ -176,8 +177,15 @@ static int worker_open(struct worker *worker, char *reason, unsigned size)
         return error;
     start_watchers(worker);
     error = open_disk(worker);
-    if (error)
+    if (error) {
         snprintf(reason, size, "no memory for the disk");
+        return error;
+    }
+    if (options->nbd_fd >= 0)
+        error = nbd_server_open(worker, options->nbd_fd, &worker->nbd);
+    if (error)
+        snprintf(reason, size, "cannot serve NBD clients: %s",
+                 strerror(-error));
     return error;
 }
 
@@ -186,6 +194,7 @@ static void worker_close(struct worker *worker)
     const char *step;
 
     log_limit_end(&worker->guest_log, "front ends");
+    nbd_server_close(worker->nbd);
     coherency_close(worker->disk);
     engine_close(worker->engine);
     platform_close(worker->platform);
@@ -229,10 +238,22 @@ static bool parse_u64(const char *text, uint64_t *value)
     return *text >= '0' && *text <= '9' && *end == 0 && errno == 0;
 }
 
+static bool parse_fd(const char *text, int *fd)
+{
+    uint64_t number;
+
+    if (!parse_u64(text, &number) || number > 1024)
+        return false;
+    *fd = (int)number;
+    return true;
+}
+
 static int parse_options(int argc, char **argv, struct worker_options *o)
 {
     static const struct option options[] = {
         { "socket", required_argument, NULL, 's' },
+        { "nbd-socket", required_argument, NULL, 'n' },
+        { "refuse-after-handover", no_argument, NULL, 'h' },
         { "target", required_argument, NULL, 't' },
         { "engine", required_argument, NULL, 'e' },
         { "user", required_argument, NULL, 'u' },
@@ -246,16 +267,19 @@ static int parse_options(int argc, char **argv, struct worker_options *o)
         { NULL, 0, NULL, 0 },
     };
     enum log_level level = LOG_LEVEL_INFO;
-    uint64_t number;
     int c;
 
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
         case 's':
-            if (!parse_u64(optarg, &number) || number > 1024)
+            if (!parse_fd(optarg, &o->socket_fd))
                 return usage("--socket wants a descriptor");
-            o->socket_fd = (int)number;
             break;
+        case 'n':
+            if (!parse_fd(optarg, &o->nbd_fd))
+                return usage("--nbd-socket wants a descriptor");
+            break;
+        case 'h': o->refuses_after_handover = true; break;
         case 't': o->target = optarg; break;
         case 'e': o->engine = optarg; break;
         case 'u': o->user = optarg; break;
@@ -288,7 +312,7 @@ static int parse_options(int argc, char **argv, struct worker_options *o)
 int main(int argc, char **argv)
 {
     struct worker_options options = {
-        .socket_fd = -1, .engine = "aio",
+        .socket_fd = -1, .nbd_fd = -1, .engine = "aio",
         .flush_retry_us = 30 * 1000000, .budget_bytes = 32 << 20,
     };
     static struct worker worker;

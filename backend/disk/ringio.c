@@ -119,8 +119,7 @@ static void start(struct ring_request *r)
     coherency_submit(r->queue->vbd->client, &r->request);
 }
 
-/* NULL: there is none. What is given back later is trimmed, in time. */
-static void *take_pages(struct worker *worker, uint64_t bytes)
+void *worker_take_pages(struct worker *worker, uint64_t bytes)
 {
     if (!ev_is_active(&worker->trim_timer))
         ev_timer_again(worker->loop, &worker->trim_timer);
@@ -133,7 +132,7 @@ static int take_buffer(struct worker *worker, struct ring_request *r)
         return 0;
     if (coherency_is_fail_stopped(worker->disk))
         return -EIO;
-    r->data = take_pages(worker, range_bytes(r));
+    r->data = worker_take_pages(worker, range_bytes(r));
     if (!r->data)
         return -ENOMEM;
     worker->budget_used += range_bytes(r);
@@ -160,7 +159,7 @@ static void take_descriptors(struct ring_request *r)
     struct queue *queue = r->queue;
 
     queue->stats.indirect_requests++;
-    r->indirect = take_pages(queue->vbd->worker, BLKIF_PAGE_BYTES);
+    r->indirect = worker_take_pages(queue->vbd->worker, BLKIF_PAGE_BYTES);
     if (r->indirect)
         transfer_add_descriptors(r);
     else

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/disk/nbd/nbd.h"
+
 static void queue_close(struct queue *queue)
 {
     struct platform *platform = queue->vbd->worker->platform;
@@ -230,6 +232,8 @@ void vbd_finish_disconnects(struct worker *worker)
         *link = vbd->next;
         worker->stats.vbds--;
         vbd_free(vbd);
+        if (!worker->vbds)
+            nbd_server_front_closed(worker->nbd);
         worker_send(worker, &reply, NULL, 0);
     }
 }

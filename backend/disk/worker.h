@@ -18,6 +18,7 @@
 #include "backend/platform/platform.h"
 #include "common/host/log.h"
 
+struct nbd_server;
 struct ring_request;
 struct vbd;
 
@@ -45,6 +46,7 @@ struct worker {
     struct coherency *disk;
     struct pool pool;
     struct vbd *vbds;
+    struct nbd_server *nbd; /* or NULL */
 
     ev_io event_watcher, engine_watcher, listen_watcher, control_watcher;
     ev_timer coherency_timer, trim_timer;
@@ -75,6 +77,9 @@ struct worker {
 
 /* loop.c: serves until is_finished. */
 void worker_run(struct worker *worker);
+
+/* ringio.c: a buffer of the pool, which will be trimmed in time; or NULL. */
+void *worker_take_pages(struct worker *worker, uint64_t bytes);
 
 /* control.c */
 void worker_control_open(struct worker *worker);
