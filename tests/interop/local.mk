@@ -5,6 +5,8 @@ INTEROP_TESTS = \
 	%D%/libnbd-is-told-what-is-wrong.sh \
 	%D%/nbdcopy-copies-both-ways.sh \
 	%D%/qemu-img-finds-a-disk-like-any-other.sh \
+	%D%/qemu-io-leaves-what-it-leaves-in-a-file.sh \
+	%D%/fio-verifies-what-it-wrote.sh \
 	%D%/nbdkit-stands-on-a-disk.sh
 TESTS += $(INTEROP_TESTS)
 dist_check_SCRIPTS += $(INTEROP_TESTS)
