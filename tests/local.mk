@@ -12,6 +12,7 @@ include tests/unit/nbd-server.mk
 include tests/conformance/local.mk
 include tests/func/local.mk
 include tests/interop/local.mk
+include tests/bench/local.mk
 include tests/arch/local.mk
 include tests/lab/local.mk
 include tests/fuzz/local.mk
