@@ -14,6 +14,8 @@ include tests/unit/verify.mk
 include tests/conformance/local.mk
 include tests/func/local.mk
 include tests/vm/local.mk
+include tests/interop/local.mk
+include tests/bench/local.mk
 include tests/arch/local.mk
 include tests/lab/local.mk
 include tests/fuzz/local.mk

@@ -118,7 +118,7 @@ struct message_vbd_stats {
 /* What becomes of the emulated path (C11). */
 enum message_nbd_kind {
     MESSAGE_NBD_CONNECTED, /* negotiated: requests may come */
-    MESSAGE_NBD_HANDOVER,  /* FLUSH, then DISC, and nothing between them:
+    MESSAGE_NBD_HANDOVER,  /* FLUSH, then DISC, and no write between them:
                               everything is complete and durable */
     MESSAGE_NBD_LEFT,      /* DISC without such a FLUSH */
     MESSAGE_NBD_LOST,      /* EOF, an error, or thrown out: changes no policy */

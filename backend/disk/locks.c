@@ -85,16 +85,13 @@ static int test_bytes(int fd, unsigned first, unsigned rights)
     return 0;
 }
 
+/* flock last, because it may wait for udev: another back end, or QEMU, is known
+ * by its bytes at once. */
 int locks_take(int fd, enum lock_role role, bool is_block, const char **how)
 {
     unsigned used = roles[role].used, refused = roles[role].refused;
-    int error = 0;
+    int error;
 
-    *how = "locked (flock)";
-    if (roles[role].flock)
-        error = lock_whole(fd, roles[role].flock, is_block);
-    if (error)
-        return error;
     *how = "locked (as QEMU does)";
     error = take_bytes(fd, USED_BYTE, used);
     if (!error)
@@ -103,5 +100,8 @@ int locks_take(int fd, enum lock_role role, bool is_block, const char **how)
         error = test_bytes(fd, REFUSED_BYTE, used);
     if (!error)
         error = test_bytes(fd, USED_BYTE, refused);
-    return error;
+    if (error || !roles[role].flock)
+        return error;
+    *how = "locked (flock)";
+    return lock_whole(fd, roles[role].flock, is_block);
 }

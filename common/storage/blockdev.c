@@ -65,7 +65,7 @@ static void look_at_queue(struct blockdev *d, dev_t of)
 
 static void look_at_loop(int fd, struct blockdev *d)
 {
-    struct loop_info64 info;
+    struct loop_info64 info = { .lo_number = 0 };
 
     if (!sysfs_read(d->whole, "loop/backing_file", d->loop_file,
                     sizeof d->loop_file) ||

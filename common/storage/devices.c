@@ -77,7 +77,7 @@ static bool look_behind(const char *name, const char *file,
                         struct identity *identity)
 {
     char path[BLOCKDEV_PATH_BYTES];
-    struct loop_info64 info;
+    struct loop_info64 info = { .lo_number = 0 };
     bool is_known;
     int fd;
 

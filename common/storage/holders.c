@@ -137,16 +137,16 @@ struct naming {
     bool is_named;
 };
 
+/* Openers come last. */
 static bool name_holder(void *context, const struct holder *holder)
 {
     struct naming *naming = context;
 
-    if (!holder->excludes &&
-        (holder->kind != HOLDER_OPENER || naming->is_named))
+    if (!holder->excludes && holder->kind != HOLDER_OPENER)
         return true;
     holder_describe(holder, naming->text, naming->size);
     naming->is_named = true;
-    return !holder->excludes;
+    return false;
 }
 
 bool holders_name(const struct blockdev *device, char *text, unsigned size)

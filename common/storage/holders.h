@@ -2,8 +2,10 @@
  * Who has a block device or file in use, for the sentence of a refusal and for
  * `vbdctl doctor` (C12). Detection, not exclusion: what is found may be gone
  * a moment later. Not seen are processes of other pid namespaces, those of
- * other users unless root asks, and users inside the kernel that leave no
- * trace in sysfs (nbd, iSCSI targets, nfsd). Any thread; no state. */
+ * other users unless root asks, those that have it mapped but not open (to ask
+ * for that can hang with a process that hangs), and users inside the kernel
+ * that leave no trace in sysfs (nbd, iSCSI targets, nfsd). Any thread; no
+ * state. */
 #ifndef VBDD_STORAGE_HOLDERS_H
 #define VBDD_STORAGE_HOLDERS_H
 

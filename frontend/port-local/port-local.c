@@ -162,6 +162,12 @@ static void take_port_events(struct port_local *port)
         ;
 }
 
+void port_local_get_fds(const struct port_local *port, int fds[2])
+{
+    fds[0] = local_event_fd(port->local);
+    fds[1] = xs_fileno(port->store);
+}
+
 static void wait_for_events(void *context, uint64_t timeout_us)
 {
     struct port_local *port = context;
@@ -169,11 +175,12 @@ static void wait_for_events(void *context, uint64_t timeout_us)
         .tv_sec = (time_t)(timeout_us / 1000000),
         .tv_nsec = (long)(timeout_us % 1000000 * 1000),
     };
-    struct pollfd fds[] = {
-        { .fd = local_event_fd(port->local), .events = POLLIN },
-        { .fd = xs_fileno(port->store), .events = POLLIN },
-    };
+    int numbers[2];
+    struct pollfd fds[2];
 
+    port_local_get_fds(port, numbers);
+    for (unsigned i = 0; i < 2; i++)
+        fds[i] = (struct pollfd){ .fd = numbers[i], .events = POLLIN };
     if (ppoll(fds, 2, &timeout, NULL) <= 0)
         return;
     if (fds[0].revents)

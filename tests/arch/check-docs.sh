@@ -45,7 +45,7 @@ options_of_help() {
     /^$/ { command = "-" }
     /^  [a-z]/ { command = $1; print command, "-" }
     {
-        while (match($0, /(^|[[ ])--?[A-Za-z][a-z-]*/)) {
+        while (match($0, /(^|[[ ])--?[A-Za-z][a-z0-9-]*/)) {
             option = substr($0, RSTART, RLENGTH)
             sub(/^[[ ]/, "", option)
             print command, option
@@ -66,7 +66,7 @@ options_of_pod() {
         print command, "-"
     }
     {
-        while (match($0, /B<--?[A-Za-z][a-z-]*>/)) {
+        while (match($0, /B<--?[A-Za-z][a-z0-9-]*>/)) {
             print command, substr($0, RSTART + 2, RLENGTH - 3)
             $0 = substr($0, RSTART + RLENGTH)
         }
@@ -266,7 +266,7 @@ check_pod() { # ROOT
 ours=$scratch/ours # the sources, with the programs beside them
 mkdir "$ours"
 ln -s "$top_srcdir"/* "$ours"
-programs='vbdd vbdctl vbdfront vbdd-local vbdd-dd-verify'
+programs='vbdd vbdctl vbdfront vbdverify vbdd-local vbdd-dd-verify'
 for program in $programs; do
     ln -sf "$top_builddir/$program" "$ours/$program"
     ok "--help, man page and completion of $program agree" \

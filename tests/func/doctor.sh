@@ -25,11 +25,14 @@ verdict() {
     fi
 }
 
-# attaches TARGET MODE: can it be?
+no_worker() { ! pgrep -P "$vbdd_pid" >/dev/null; }
+
+# attaches TARGET MODE: can it be? A worker that was refused is gone after it.
 attaches() {
     local status=0
     ctl attach --domid 9 --vdev xvda --target "$1" --mode "$2" || status=$?
     [ $status != 0 ] || ctl detach --domid 9 --vdev xvda || status=99
+    wait_for no_worker || status=99
     return $status
 }
 
@@ -81,6 +84,19 @@ check "of that one no commands are shown" bash -c \
 verdict "an empty file" 1 "$work/empty" "0 bytes"
 truncate -s 1000 "$work/odd"
 verdict "an odd size" 1 "$work/odd" "1000 bytes"
+
+# somebody listens there, and never says a word
+python3 -c 'import signal, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+signal.pause()' "$work/mute" &
+mute=$!
+pids+=("$mute")
+wait_for test -S "$work/mute"
+check "a vbdd that does not answer is not waited for" \
+    timeout 60 vbdctl --socket "$work/mute" doctor "$work/plain"
+stop_pid "$mute"
 
 # --- with vbdd --------------------------------------------------------------
 
@@ -144,6 +160,8 @@ ln "$work/plain" "$work/other-name"
 verdict "our own, by another name" 0 "$work/other-name" \
     "disk [0-9]*, ready, 9/xvda (mode w), emulated clients 0" \
     "read-only: vbdd serves it already" "by nobody that can be seen"
+verdict "another one" 0 "$work/sparse" "not a disk of it" \
+    "sparse can be attached$"
 check "one more reader" ctl attach --domid 10 --vdev xvda \
     --target "$work/plain" --mode r
 check "detach" ctl detach --domid 10 --vdev xvda
@@ -159,6 +177,12 @@ verdict "our own, read-only" 0 "$work/plain" "9/xvda (mode r)" \
     "serves it read-only already"
 check "detach" ctl detach --domid 9 --vdev xvda
 
+# what is shown can be done
+shown() { sed -n 's/^  on the stand-in: //p' "$work/says"; }
+verdict "once more a plain file" 0 "$work/plain" "plain can be attached$"
+check "the command that is shown does it" bash -c "$(shown)"
+check "detach" ctl detach --domid 1 --vdev xvda
+
 # --- as root only -----------------------------------------------------------
 
 if [ "$(id -u)" = 0 ] && loop=$(losetup -f --show "$work/plain" 2>/dev/null)
@@ -168,15 +192,34 @@ then
     verdict "a loop device" 0 "$loop" "loop device over $work/plain, buffered" \
         "$loop can be attached$" "write cache .*yes" "discard  .*at most"
     agrees "a loop device" "$loop"
+    agrees "the file behind it" "$work/plain"
     verdict "the file behind it" 1 "$work/plain" \
         "cannot be attached: it is behind the loop device $loop" \
         "losetup -d $loop"
     mkdir "$work/mnt"
+    if mount -t ramfs none "$work/mnt" 2>/dev/null; then
+        truncate -s 1M "$work/mnt/disk"
+        verdict "a file system without O_DIRECT" 0 "$work/mnt/disk" \
+            "O_DIRECT  .*not on this" "target=buffered=yes,$work/mnt/disk"
+        check "the command that is shown for it does it" bash -c "$(shown)"
+        check "detach" ctl detach --domid 1 --vdev xvda
+        umount "$work/mnt"
+    else
+        skip "a file system without O_DIRECT" "ramfs"
+    fi
     if mkfs.ext4 -q -F "$loop" && mount "$loop" "$work/mnt"; then
         verdict "a mount" 0 "$loop" \
             "read-only: it is mounted on $work/mnt" "umount $work/mnt" \
             "sees it change"
         agrees "a mount" "$loop"
+        flock -s "$loop" sleep 600 &
+        locker=$!
+        pids+=("$locker")
+        wait_for bash -c "! flock -n '$loop' true"
+        verdict "a mount and a lock" 0 "$loop" "read-only: it is mounted on" \
+            "refused to write  mounted" "refused to write  locked"
+        pkill -P "$locker"
+        wait "$locker" 2>/dev/null
         verdict "the file behind a mount" 1 "$work/plain" \
             "which is mounted on $work/mnt"
         umount "$work/mnt"
@@ -184,12 +227,20 @@ then
         skip "a mount" "mount and mkfs.ext4"
     fi 2>/dev/null
     if mkswap "$loop" >/dev/null 2>&1 && swapon "$loop" 2>/dev/null; then
+        agrees "swap" "$loop"
         verdict "swap" 1 "$loop" "cannot be attached: it is swap" \
             "swapoff $loop"
         swapoff "$loop"
     else
         skip "swap" "swapon"
     fi
+    losetup -d "$loop"
+    loop=$(losetup -f --show -r -b 4096 "$work/plain")
+    verdict "a read-only device of 4 KiB sectors" 0 "$loop" \
+        "read-only: it is read-only$" "sectors  .*4096 bytes" "sector-size=4096"
+    agrees "a read-only device of 4 KiB sectors" "$loop"
+    agrees "behind ro" "$work/plain"
+    verdict "the file behind it" 0 "$work/plain" "can be attached read-only"
     losetup -d "$loop"
     trap 'stop_all; rm -rf "$work"' EXIT
 else

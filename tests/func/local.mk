@@ -15,6 +15,7 @@ FUNC_TESTS = \
 	%D%/two-hundred-disks.sh \
 	%D%/dd-shows-what-each-path-sees.sh \
 	%D%/an-emulated-client-is-seen.sh \
+	%D%/verify-over-all-paths.sh \
 	%D%/bench-counts.sh
 TESTS += $(FUNC_TESTS)
 dist_check_SCRIPTS += $(FUNC_TESTS)

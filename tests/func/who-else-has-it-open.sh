@@ -12,7 +12,7 @@ start_platform || bail "the platform did not start"
 attach() { ctl attach --domid 9 --vdev xvda "$@"; }
 detach() { ctl detach --domid 9 --vdev xvda >/dev/null; }
 
-# --- the table -----------------------------------------------------------------
+# --- the table ----------------------------------------------------------------
 
 openers=()
 declare -A they_first we_first
@@ -28,7 +28,7 @@ said() { # TABLE OPENER PATTERN: the line that says so, without this run's names
 named() {
     local opener=$1 target=$2 says=$3 start=$4 stop=$5
     shift 5
-    if ! $start "$target" >"$work/start.log" 2>&1; then
+    if ! "$start" "$target" >"$work/start.log" 2>&1; then
         fail "$opener first: it has it"
         note "$(cat "$work/start.log")"
         return
@@ -46,7 +46,7 @@ kept_out() {
     local opener=$1 target=$2 answer=$3 start=$4
     shift 4
     check "$opener after us: we have it" attach --target "$target" "$@"
-    refuses "$opener after us: it is refused" "$answer" $start "$target"
+    refuses "$opener after us: it is refused" "$answer" "$start" "$target"
     said we_first "$opener" "$answer"
     detach
 }
@@ -55,23 +55,25 @@ kept_out() {
 let_in() {
     local opener=$1 target=$2 start=$3 stop=$4
     shift 4
-    check "$opener first: it has it" $start "$target"
+    check "$opener first: it has it" "$start" "$target"
     check "$opener first: we get it too" attach --target "$target" "$@"
     echo accepted >"$work/check.out"; said they_first "$opener" .
     detach
     $stop
     check "$opener after us: we have it" attach --target "$target" "$@"
-    check "$opener after us: it gets it too" $start "$target"
+    check "$opener after us: it gets it too" "$start" "$target"
     echo accepted >"$work/check.out"; said we_first "$opener" .
     $stop
     detach
 }
 
-# detected OPENER TARGET SHOWS START STOP: nobody can keep it out; doctor sees it
+# detected OPENER TARGET SHOWS START STOP [ATTACH-OPTIONS...]: nobody keeps it
+# out; doctor sees it
 detected() {
     local opener=$1 target=$2 shows=$3 start=$4 stop=$5
-    check "$opener after us: we have it" attach --target "$target"
-    check "$opener after us: nothing keeps it out" $start "$target"
+    shift 5
+    check "$opener after us: we have it" attach --target "$target" "$@"
+    check "$opener after us: nothing keeps it out" "$start" "$target"
     check "$opener after us: doctor shows it" doctor_shows "$target" "$shows"
     sed 's/^ */doctor: /' "$work/doctor" >"$work/check.out"
     said we_first "$opener" "$shows"
@@ -84,10 +86,14 @@ doctor_shows() {
     grep -q -e "$2" "$work/doctor"
 }
 
-# --- openers that hold -----------------------------------------------------------
+# --- openers that hold --------------------------------------------------------
 
 holder=
-in_background() { "$@" >/dev/null 2>&1 & holder=$!; pids+=("$holder"); }
+in_background() {
+    "$@" >/dev/null 2>&1 &
+    holder=$!
+    pids+=("$holder")
+}
 end_holder() { stop_pid "$holder"; }
 nothing() { :; }
 
@@ -114,6 +120,7 @@ nbd_of() { # OPTIONS... TARGET
 }
 nbd_write() { nbd_of "$1"; }
 nbd_read() { nbd_of -r "$1"; }
+nbd_behind() { nbd_of "$work/behind"; }
 nbd_end() { daemon_ends "$work/nbd.pid"; }
 
 qemu_ide() {
@@ -127,8 +134,11 @@ second() {
     vbdctl --socket "$work/state2/control" "$@" --domid 9 --vdev xvda
 }
 second_attach() { second attach --target "$1"; }
-second_by_link() { ln -f "$1" "$work/hard-link" && second_attach "$work/hard-link"; }
+second_by_link() {
+    ln -f "$1" "$work/hard-link" && second_attach "$work/hard-link"
+}
 second_by_node() { second_attach "$work/node"; }
+second_behind() { second_attach "$work/behind"; }
 second_end() { second detach >/dev/null; }
 
 loop_over() { loop2=$(losetup --show -f "$1"); }
@@ -147,7 +157,7 @@ map_it() {
     wait_for test -e "$1.mapped" && rm "$1.mapped"
 }
 
-# --- openers that act ------------------------------------------------------------
+# --- openers that act ---------------------------------------------------------
 
 make_fs() { mkfs.ext4 -F "$1" </dev/null; }
 qemu_io_write() { qemu-io -f raw -c 'write 0 64k' "$1"; }
@@ -159,7 +169,7 @@ dd_over() {
     dd if=/dev/zero of="$1" bs=4096 count=16 conv=notrunc status=none
 }
 
-# --- files -----------------------------------------------------------------------
+# --- files --------------------------------------------------------------------
 
 file=$work/file
 dd if=/dev/zero of="$file" bs=1M count=8 status=none # swap wants no holes
@@ -173,17 +183,21 @@ pids+=($!)
 wait_for test -S "$work/state2/control"
 
 held="is in use: "
-named flock "$file" "${held}locked by [a-z]*, pid [0-9]* (flock)" flock_it flock_end
+named flock "$file" "${held}locked by [a-z]*, pid [0-9]* (flock)" \
+    flock_it flock_end
 kept_out flock "$file" "failed to get lock" flock_now
 named "a second vbdd" "$file" "${held}locked by vbdd[a-z-]*, pid" \
     second_attach second_end
-kept_out "a second vbdd" "$file" "${held}locked by vbdd[a-z-]*, pid" second_attach
+kept_out "a second vbdd" "$file" "${held}locked by vbdd[a-z-]*, pid" \
+    second_attach
 named "a second vbdd, hard link" "$file" "${held}locked by vbdd[a-z-]*, pid" \
     second_by_link second_end
-kept_out "a second vbdd, hard link" "$file" "${held}locked by vbdd[a-z-]*, pid" second_by_link
+kept_out "a second vbdd, hard link" "$file" "${held}locked by vbdd[a-z-]*, pid" \
+    second_by_link
 
 if [ -n "$(command -v qemu-nbd)" ]; then
-    named qemu-nbd "$file" "${held}locked by qemu-nbd, pid .*QEMU" nbd_write nbd_end
+    named qemu-nbd "$file" "${held}locked by qemu-nbd, pid .*QEMU" \
+        nbd_write nbd_end
     kept_out qemu-nbd "$file" "Failed to get" nbd_write
     named "qemu-nbd -r" "$file" "${held}.*qemu-nbd, pid" nbd_read nbd_end
     kept_out "qemu-nbd -r" "$file" "Failed to get" nbd_read
@@ -201,6 +215,7 @@ else
 fi
 if [ -n "$(command -v qemu-system-x86_64)" ]; then
     named "qemu, IDE disk" "$file" "${held}locked by qemu-system-x86, pid .*QEMU" \
+        \
         qemu_ide qemu_end
     kept_out "qemu, IDE disk" "$file" "Failed to get" qemu_ide
 else
@@ -211,7 +226,7 @@ named "mmap" "$file" "page cache that cannot be dropped: .*python3, pid" \
 detected mmap "$file" "python3, pid" map_it end_holder
 detected "dd, a file" "$file" "page cache *[1-9]" dd_over nothing
 
-# --- as root: block devices --------------------------------------------------------
+# --- as root: block devices ---------------------------------------------------
 
 loop='' loop2='' swapped=''
 undo() {
@@ -232,25 +247,40 @@ else
     named mount "$loop" "${held}mounted on $work/mnt .*; unmount it" \
         mount_it unmount_it
     kept_out mount "$loop" "busy\|already mounted" mount_it
+    mount_it "$loop"
+    check "mount first: we get it to read" attach --target "$loop" --mode r
+    detach
+    unmount_it
+    detected "mount, we read" "$loop" "mounted on $work/mnt" \
+        mount_it unmount_it \
+        --mode r
     kept_out mkfs "$loop" "in use" make_fs
     mkswap "$loop" >/dev/null 2>&1
     named swapon "$loop" "${held}swap; swapoff it" swap_on swap_off
     kept_out swapon "$loop" "busy" swap_on
     named "a second vbdd, mknod" "$loop" "${held}locked by vbdd[a-z-]*, pid" \
         second_by_node second_end
-    kept_out "a second vbdd, mknod" "$loop" "${held}locked by vbdd[a-z-]*, pid" second_by_node
+    kept_out "a second vbdd, mknod" "$loop" "${held}locked by vbdd[a-z-]*, pid" \
+        second_by_node
     kept_out "qemu-nbd, a device" "$loop" "Failed to get" nbd_write
-    named "qemu-nbd, a device" "$loop" "${held}.*qemu-nbd, pid" nbd_write nbd_end
+    named "qemu-nbd, a device" "$loop" "${held}.*qemu-nbd, pid" \
+        nbd_write nbd_end
     kept_out "a second vbdd, the loop's file" "$loop" "${held}locked by vbdd[a-z-]*, pid" \
-        "second_attach $work/behind"
+        \
+        second_behind
     kept_out "qemu-nbd, the loop's file" "$loop" "Failed to get" \
-        "nbd_write $work/behind"
+        nbd_behind
+    check "a loop device is attached" attach --target "$loop"
+    check "the supervisor holds both claims, too" [ 2 = \
+        "$(grep -l "^lock:.*OFDLCK" "/proc/$vbdd_pid/fdinfo"/* | wc -l)" ]
+    detach
     detected "dd, a device" "$loop" "page cache *[1-9]" dd_over nothing
     named losetup "$file" "${held}behind the loop device /dev/loop" \
         loop_over loop_free
     detected losetup "$file" "/dev/loop" loop_over loop_free
     chmod 600 "$file" && mkswap "$file" >/dev/null 2>&1
     named "swapon, a file" "$file" "${held}swap" swap_on swap_off
+    detected "swapon, a file" "$file" "swap" swap_on swap_off
 fi
 
 note "opener | it first, then we | we first, then it"

@@ -6,7 +6,8 @@ set -u
 export DM_DISABLE_UDEV=1
 vbdd-local /tmp/local >/tmp/local.log 2>&1 &
 for i in $(seq 50); do [ -S /tmp/local/xenstored ] && break; sleep 0.1; done
-vbdd --foreground --local /tmp/local --state-dir /tmp/state >/tmp/vbdd.log 2>&1 &
+vbdd --foreground --local /tmp/local --state-dir /tmp/state \
+  >/tmp/vbdd.log 2>&1 &
 vbdd=$!
 ctl() { vbdctl --socket /tmp/state/control "$@"; }
 for i in $(seq 50); do ctl ping >/dev/null 2>&1 && break; sleep 0.1; done

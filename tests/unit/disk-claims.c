@@ -6,14 +6,15 @@
  * Source: COHERENCY.md C1, C12.
  * Mechanism: loop devices, with partitions that BLKPG adds; root. */
 #include <linux/blkpg.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #include "tests/unit/target-rig.h"
 
 enum { PART_BYTES = 1 << 20, PARTS = 2 };
 
-static char loop[64], parts[PARTS][80];
+static char loop[64], parts[PARTS][80], covered[160];
 
 /* --- one device ----------------------------------------------------------- */
 
@@ -28,9 +29,36 @@ static void check_block_device(void)
     close_target(&target);
     check_had(loop, true, &target);
     check_had(loop, true, &second);
-    check_refused(loop, false, -EBUSY, "locked (flock)");
+    check_refused(loop, false, -EBUSY, "locked (");
     close_target(&second);
     close_target(&target);
+}
+
+/* udev looks at a device when a writer has closed it, with a shared lock. */
+static void check_udev(void)
+{
+    struct target target;
+    int ready[2];
+    char byte;
+    pid_t pid;
+
+    REQUIRE(pipe(ready) == 0);
+    pid = fork();
+    if (pid == 0) {
+        int fd = open(loop, O_RDONLY);
+
+        flock(fd, LOCK_SH);
+        close(ready[1]);
+        close(ready[0]);
+        usleep(200 * 1000);
+        _exit(0);
+    }
+    close(ready[1]);
+    REQUIRE(pid > 0 && read(ready[0], &byte, 1) == 0);
+    close(ready[0]);
+    check_had(loop, false, &target);
+    close_target(&target);
+    REQUIRE(waitpid(pid, NULL, 0) == pid);
 }
 
 static void check_mounted(void)
@@ -69,13 +97,15 @@ static void check_node_elsewhere(void)
     REQUIRE(stat(loop, &status) == 0 && mkdir(other, 0700) == 0 &&
             mknod(node, S_IFBLK | 0600, status.st_rdev) == 0);
     check_had(node, true, &target);
-    check_refused(loop, false, -EBUSY, "locked (flock)");
+    check_refused(loop, false, -EBUSY, "is locked (");
+    CHECK(!strstr(reason, "lies on")); /* nor only because of its file */
     check_had(loop, true, &second);
     CHECK_STR(target.key, second.key);
     close_target(&second);
     close_target(&target);
     check_had(loop, false, &target);
-    check_refused(node, true, -EBUSY, "locked (flock)");
+    check_refused(node, true, -EBUSY, "is locked (");
+    CHECK(!strstr(reason, "lies on"));
     check_refused(node, false, -EBUSY, "claimed exclusively");
     close_target(&target);
     unlink(node);
@@ -92,8 +122,8 @@ static void check_loop_and_file(void)
     check_refused(path, true, -EBUSY, loop);
     check_had(loop, false, &target);
     CHECK_EQ(target.claim.nr_fds, 2);
-    check_refused(path, false, -EBUSY, "flock");
-    check_refused(path, true, -EBUSY, "flock");
+    check_refused(path, false, -EBUSY, "locked (");
+    check_refused(path, true, -EBUSY, "locked (");
     close_target(&target);
     check_had(loop, true, &target);
     check_had(loop, true, &second);
@@ -111,7 +141,7 @@ static void check_loop_after_file(void)
     check_had(other, false, &target);
     REQUIRE(make_loop(other, second));
     check_refused(second, false, -EBUSY, "lies on /var/tmp/vbdd-target.");
-    CHECK(strstr(reason, "/other, which is locked (flock)") != NULL);
+    CHECK(strstr(reason, "/other, which is locked (") != NULL);
     close_target(&target);
     free_loop(second);
     REQUIRE(make_loop(path, second));
@@ -135,7 +165,6 @@ static void check_loop_read_only(void)
     unlink(other);
 }
 
-/* Two steps down, the file's name is gone or is another file's. */
 static void check_loop_over_loop(void)
 {
     char second[64];
@@ -146,7 +175,7 @@ static void check_loop_over_loop(void)
     check_had(second, false, &target);
     CHECK_EQ(target.claim.nr_fds, 3);
     check_refused(loop, false, -EBUSY, "claimed exclusively");
-    check_refused(path, false, -EBUSY, "flock");
+    check_refused(path, false, -EBUSY, "locked (");
     close_target(&target);
     free_loop(second);
 }
@@ -163,6 +192,24 @@ static void check_file_gone(void)
     CHECK_EQ(target.claim.nr_fds, 1);
     close_target(&target);
     free_loop(second);
+}
+
+/* The name leads to another file, with a file system mounted over it. */
+static void check_file_covered(void)
+{
+    char second[64];
+
+    REQUIRE(mkdir(other, 0700) == 0);
+    snprintf(covered, sizeof covered, "%s/disk", other);
+    make_file(covered, 1 << 20);
+    REQUIRE(make_loop(covered, second) &&
+            run(NULL, 0, "mount -t tmpfs none %s", other) == 0);
+    make_file(covered, 1 << 20);
+    check_refused(second, false, -ESTALE, "been replaced by something else");
+    CHECK(strstr(reason, "lies on ") != NULL);
+    CHECK_EQ(run(NULL, 0, "umount %s", other), 0);
+    free_loop(second);
+    run(NULL, 0, "rm -r %s", other);
 }
 
 /* --- partitions ----------------------------------------------------------- */
@@ -183,6 +230,7 @@ static bool add_partitions(void)
 {
     for (int i = 0; i < PARTS; i++) {
         snprintf(parts[i], sizeof parts[i], "%sp%d", loop, i + 1);
+        partition(BLKPG_DEL_PARTITION, i + 1); /* they outlive a loop's file */
         if (partition(BLKPG_ADD_PARTITION, i + 1) < 0)
             return false;
     }
@@ -301,6 +349,7 @@ int main(void)
     }
     TEST("a claimed block device refuses mount and a second claim",
          check_block_device);
+    TEST("a short shared lock, as udev's, is waited for", check_udev);
     TEST("a mounted one is refused, and said where it is mounted",
          check_mounted);
     TEST("a device that cannot be written is had read-only",
@@ -315,6 +364,8 @@ int main(void)
          check_loop_over_loop);
     TEST("a loop device whose file has no name is claimed alone",
          check_file_gone);
+    TEST("a file that another one covers is not taken for it",
+         check_file_covered);
     check_partitions();
     free_loop(loop);
     rig_close();

@@ -385,6 +385,27 @@ static void check_detach_order(void)
     CHECK(write > 0 && flush > write);
 }
 
+/* What was asked of a long read but not begun is not answered, and nobody
+ * takes the part for the whole. */
+static void check_detach_reading(void)
+{
+    struct nbd_client_answer answer = { 0 };
+    struct nbd_client_reply reply;
+    static uint8_t all[8 * MIB];
+    unsigned ends = 0;
+
+    nbd_rig_open("delay:read=100ms/mem:size=8M", NULL);
+    nbd_client_open(&client, nbd_path, true);
+    nbd_client_ask(&client, NBD_WIRE_CMD_READ, 0, 0, sizeof all);
+    while (nbd_rig_stats().requests[NBD_WIRE_CMD_READ] < 1)
+        usleep(1000);
+    CHECK_EQ(rig_detach(&rig), 0);
+    while (nbd_client_next(&client, &reply))
+        ends += !nbd_client_take(&client, &reply, 0, all, sizeof all, &answer);
+    CHECK_EQ(ends, 0);
+    nbd_client_drop(&client);
+}
+
 static void check_orphan(void)
 {
     int status = -1;
@@ -416,6 +437,7 @@ int main(void)
     TEST("the first handover is always told", check_important);
     TEST("a detach throws everybody out, after what runs", check_detach);
     TEST("a detach flushes after the last write", check_detach_order);
+    TEST("a detach does not answer half of a read", check_detach_reading);
     TEST("a worker that loses its supervisor does the same", check_orphan);
     nbd_rig_remove_files();
     return tap_done();

@@ -233,7 +233,7 @@ static void check_nbd_flush(void)
     flush_on(false);
 }
 
-static void check_fua(void)
+static void open_logged_file(void)
 {
     char engine[256];
 
@@ -241,6 +241,11 @@ static void check_fua(void)
     snprintf(engine, sizeof engine, "log:file='%s'/aio", nbd_journal);
     nbd_rig_open_file(engine, 8 * MIB);
     nbd_client_open(&client, nbd_path, true);
+}
+
+static void check_fua(void)
+{
+    open_logged_file();
     nbd_client_do(&client, NBD_WIRE_CMD_WRITE, 0, 0, 4096, data);
     nbd_client_do(&client, NBD_WIRE_CMD_WRITE, NBD_WIRE_FLAG_FUA, MIB, 2 * MIB,
                   data);
@@ -252,6 +257,46 @@ static void check_fua(void)
         CHECK(events[find(0, true, 'W', MIB + i * PIECE)].is_fua);
     /* where the engine has no such thing, a flush after it */
     CHECK(find(find(0, false, 'Z', 0), true, 'F', 0) < nr_events);
+    close_client(&client);
+    detach(0);
+}
+
+static void check_zero_flags(void)
+{
+    static const struct {
+        uint16_t flags;
+        const char *said;
+    } cases[] = {
+        { 0, "-" },
+        { NBD_WIRE_FLAG_NO_HOLE, "NO_HOLE" },
+        { NBD_WIRE_FLAG_FAST_ZERO, "FAST" },
+        { NBD_WIRE_FLAG_NO_HOLE | NBD_WIRE_FLAG_FAST_ZERO, "NO_HOLE+FAST" },
+    };
+    char line[64];
+
+    open_logged_file();
+    for (unsigned i = 0; i < 4; i++) {
+        nbd_client_do(&client, NBD_WIRE_CMD_WRITE_ZEROES, cases[i].flags,
+                      i * 65536, 65536, NULL);
+        snprintf(line, sizeof line, "ZERO %u 65536 %s -", i * 65536,
+                 cases[i].said);
+        CHECK_EQ(rig_occurrences(nbd_journal, line), 1);
+    }
+    close_client(&client);
+    detach(0);
+}
+
+/* Data lies in memory as it lies on the disk: the blocks that are whole go from
+ * where they are, and the edges alone are merged (C13). */
+static void check_edges(void)
+{
+    open_logged_file();
+    CHECK_EQ(write_at(&client, 1003, 100000, 1), 0);
+    read_record();
+    CHECK(find(0, true, 'W', 512) < nr_events);
+    CHECK(find(0, true, 'W', 1024) < nr_events);
+    CHECK_EQ(read_at(&client, 1003, 100000), 0);
+    CHECK_EQ(nbd_differences(data, 1003, 100000, 1), 0);
     close_client(&client);
     detach(0);
 }
@@ -282,6 +327,20 @@ static void check_read_errors(void)
     nbd_client_drop(&other);
     CHECK_EQ(nbd_rig_stats().lost, 1);
     CHECK_EQ(nbd_rig_stats().errors[NBD_WIRE_CMD_READ], 4);
+    close_client(&client);
+    detach(0);
+}
+
+static void check_first_error(void)
+{
+    struct nbd_client_answer answer;
+
+    nbd_rig_open("error:read=EIO,range=4K+4K/"
+                 "error:read=ENOMEM,range=1M+4K/mem:size=8M", NULL);
+    nbd_client_open(&client, nbd_path, true);
+    answer = long_read();
+    CHECK_EQ(answer.error, NBD_WIRE_EIO);
+    CHECK_EQ(answer.error_offset, 0); /* of its piece */
     close_client(&client);
     detach(0);
 }
@@ -373,8 +432,11 @@ int main(void)
     TEST("a FLUSH on NBD covers what the ring has acknowledged",
          check_nbd_flush);
     TEST("FUA makes each piece of a write durable", check_fua);
+    TEST("what may be done to zeros reaches the engine", check_zero_flags);
+    TEST("of odd bytes the edges alone are merged", check_edges);
     TEST("a read that fails halfway says where, or ends the connection",
          check_read_errors);
+    TEST("the first error of a request is its error", check_first_error);
     TEST("a write that fails halfway is read to its end", check_write_errors);
     TEST("advice that cannot be followed is answered OK, FAST is not",
          check_unsupported);

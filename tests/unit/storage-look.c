@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -102,6 +104,28 @@ static void check_sizes(void)
         CHECK_EQ(looked.size_bytes, sizes[i]);
     }
     make_sized("disk", 1 << 20);
+}
+
+/* Root may write anything else. */
+static void check_immutable(void)
+{
+    int fd = open(tree_path("disk"), O_RDONLY), flags = 0;
+
+    REQUIRE(fd >= 0);
+    CHECK_EQ(look("disk"), 0);
+    CHECK(!looked.is_read_only);
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+        flags |= FS_IMMUTABLE_FL;
+        if (ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0) {
+            CHECK_EQ(look("disk"), 0);
+            CHECK(looked.is_read_only);
+        } else {
+            NOTE("no file can be made immutable here");
+        }
+        flags &= ~FS_IMMUTABLE_FL;
+        ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    }
+    close(fd);
 }
 
 /* What we say O_DIRECT takes, it takes. */
@@ -250,10 +274,15 @@ int main(void)
     TEST("a FIFO's writer notices nothing", check_fifo);
     TEST("what may not be read is refused", check_unreadable);
     TEST("sizes are told", check_sizes);
+    TEST("a file that nobody may change is read-only", check_immutable);
     TEST("what O_DIRECT wants is told, and that it is not to be had",
          check_direct);
     TEST("the device below a file is told, or that it is not known",
          check_queue);
+    if (getenv("VALGRIND")) {
+        tap_skip("pages are counted", "no valgrind: it reads what is mapped");
+        return tree_end();
+    }
     TEST("dirty, clean and dropped pages are counted", check_cache);
     TEST("without cachestat, pages are counted", check_old_kernel);
     return tree_end();

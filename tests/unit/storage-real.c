@@ -12,19 +12,20 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
 
 #include "tests/unit/storage-tree.h"
 
-static char file_path[128], loop_path[64], mount_point[128];
+static char file_path[512], loop_path[64], mount_point[512];
 static struct blockdev file, loop;
 
 static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static int run(const char *format, ...)
 {
-    char command[512];
+    char command[800];
     va_list arguments;
 
     va_start(arguments, format);
@@ -47,7 +48,7 @@ static unsigned find_ours(const struct blockdev *device, pid_t child)
 
 static bool make_loop(void)
 {
-    char command[256];
+    char command[600];
     FILE *pipe;
 
     snprintf(file_path, sizeof file_path, "%s", tree_path("disk.img"));
@@ -60,6 +61,30 @@ static bool make_loop(void)
     if (pipe && fgets(loop_path, sizeof loop_path, pipe))
         loop_path[strcspn(loop_path, "\n")] = 0;
     return pipe && pclose(pipe) == 0 && loop_path[0];
+}
+
+/* The loop device goes when this program does, however it ends: a child alone
+ * has it open, until its parent has gone. */
+static pid_t keeper;
+
+static void keep_loop(void)
+{
+    int ready[2];
+    char byte;
+
+    REQUIRE(pipe(ready) == 0);
+    keeper = fork();
+    REQUIRE(keeper >= 0);
+    if (keeper == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (open(loop_path, O_RDONLY) >= 0 && write(ready[1], "", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    close(ready[1]);
+    REQUIRE(read(ready[0], &byte, 1) == 1);
+    close(ready[0]);
+    REQUIRE(run("losetup -d %s", loop_path) == 0);
 }
 
 /* --- what it is ----------------------------------------------------------- */
@@ -161,13 +186,13 @@ static void check_nobody(void)
     check_found(0, HOLDER_LOOP, "", loop_path, true);
 }
 
-/* The file's name does not matter. */
-static void check_renamed(void)
+/* The kernel calls the file deleted; it has another name, and is the same. */
+static void check_other_name(void)
 {
-    char other[160];
+    char other[600];
 
-    snprintf(other, sizeof other, "%s.renamed", file_path);
-    REQUIRE(rename(file_path, other) == 0);
+    snprintf(other, sizeof other, "%s.other", file_path);
+    REQUIRE(link(file_path, other) == 0 && unlink(file_path) == 0);
     CHECK_EQ(find_ours(&file, 0), 1);
     check_found(0, HOLDER_LOOP, "", loop_path, true);
     REQUIRE(rename(other, file_path) == 0);
@@ -175,18 +200,26 @@ static void check_renamed(void)
 
 static void check_mount(void)
 {
-    char what[160];
+    struct blockdev inside;
+    char what[600];
 
     if (run("mkfs.ext4 -q -F %s >/dev/null 2>&1", loop_path) != 0 ||
         mount(loop_path, mount_point, "ext4", 0, NULL) < 0) {
-        CHECK_EQ(find_ours(&loop, 0), 0);
         NOTE("nothing can be mounted here: %s", strerror(errno));
+        CHECK_EQ(find_ours(&loop, 0), 0);
         return;
     }
     CHECK_EQ(find_ours(&loop, 0), 1);
     check_found(0, HOLDER_MOUNT, loop.name, mount_point, true);
     CHECK(holders_name(&loop, what, sizeof what));
     CHECK(strstr(what, mount_point) != NULL);
+    snprintf(what, sizeof what, "%s/file", mount_point);
+    REQUIRE(run("truncate -s 1M %s", what) == 0);
+    CHECK_EQ(blockdev_look(what, &inside), 0);
+    CHECK(!inside.is_read_only);
+    CHECK_EQ(mount("", mount_point, "", MS_REMOUNT | MS_RDONLY, NULL), 0);
+    CHECK_EQ(blockdev_look(what, &inside), 0);
+    CHECK(inside.is_read_only);
     CHECK_EQ(umount(mount_point), 0);
     CHECK_EQ(find_ours(&loop, 0), 0);
 }
@@ -195,8 +228,8 @@ static void check_swap(void)
 {
     if (run("mkswap %s >/dev/null 2>&1", loop_path) != 0 ||
         swapon(loop_path, 0) < 0) {
-        CHECK_EQ(find_ours(&loop, 0), 0);
         NOTE("no swap here: %s", strerror(errno));
+        CHECK_EQ(find_ours(&loop, 0), 0);
         return;
     }
     CHECK_EQ(find_ours(&loop, 0), 1);
@@ -288,7 +321,7 @@ static void check_storm(void)
 
     REQUIRE(forker >= 0);
     if (forker == 0)
-        for (;;) {
+        for (prctl(PR_SET_PDEATHSIG, SIGKILL);;) {
             pid_t child = fork();
 
             if (child == 0)
@@ -314,6 +347,7 @@ int main(void)
         tap_skip("holders on a real kernel", "root and loop devices");
         return tree_end();
     }
+    keep_loop();
     TEST("a loop device is told as it is, with the file behind it",
          check_facts);
     TEST("a read-only device is", check_read_only);
@@ -322,13 +356,16 @@ int main(void)
     TEST("looking is no event for udev", check_no_event);
     TEST("who holds it exclusively does not keep us from looking",
          check_exclusive);
-    TEST("a file that was renamed is still the loop device's", check_renamed);
-    TEST("a mount is found", check_mount);
+    TEST("a file that has lost a name is still the loop device's",
+         check_other_name);
+    TEST("a mount is found, and what a read-only one makes of a file",
+         check_mount);
     TEST("swap is found", check_swap);
     TEST("flocks are found, on the device and the file behind it",
          check_flock);
     TEST("an OFD lock is found, with its process", check_ofd);
     TEST("processes that come and go do no harm", check_storm);
-    REQUIRE(run("losetup -d %s", loop_path) == 0);
+    kill(keeper, SIGKILL);
+    waitpid(keeper, NULL, 0);
     return tree_end();
 }

@@ -13,6 +13,9 @@
 #include "common/storage/holders.h"
 #include "tests/unit/tap.h"
 
+/* Not inlined: what they have on the stack is not their callers'. */
+#define TREE_FUNCTION __attribute__((noinline, unused)) static
+
 static char tree[] = "/var/tmp/vbdd-storage.XXXXXX";
 static char tree_sysfs[64], tree_procfs[64];
 
@@ -25,7 +28,7 @@ static inline const char *tree_path(const char *below)
 }
 
 /* The directories of a path below the tree. */
-static inline void tree_make_directories(const char *path)
+TREE_FUNCTION void tree_make_directories(const char *path)
 {
     char below[256];
 
@@ -53,7 +56,7 @@ static inline void tree_link(const char *path, const char *to)
 
 /* A device as sysfs has it: at ("sda/sda1") below sys/devices, a link to it
  * below dev/block, and one below block for a whole disk. */
-static inline void tree_device(const char *at, unsigned major_number,
+TREE_FUNCTION void tree_device(const char *at, unsigned major_number,
                                unsigned minor_number)
 {
     char path[256], to[256], number[32];
@@ -76,7 +79,7 @@ static inline void tree_device(const char *at, unsigned major_number,
     }
 }
 
-static inline void tree_remove(const char *path)
+TREE_FUNCTION void tree_remove(const char *path)
 {
     char command[600];
 

@@ -371,7 +371,8 @@ static void fill_vbd_stats(struct message_vbd_stats *stats)
 static void take_request(struct message *message)
 {
     if (is_mode("hung-stats") && (message->type == MESSAGE_STATS ||
-                                  message->type == MESSAGE_VBD_STATS))
+                                  message->type == MESSAGE_VBD_STATS ||
+                                  message->type == MESSAGE_NBD_STATS))
         note("STATS\n");
     switch (message->type) {
     case MESSAGE_CONNECT:

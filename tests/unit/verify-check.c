@@ -140,8 +140,8 @@ static void check_failed_write_comes(void)
     legal();
     do_read(NBD, value_of_operation(write));
     illegal(VIOLATION_STALE, "ring 1's write 1, which cannot have been there "
-            "any more: a read of the zeros of the start by nbd 1 was invoked at event "
-            "3");
+            "any more: a read of the zeros of the start by nbd 1 was invoked "
+            "at event 3");
 }
 
 /* An unanswered one may come at any time, and then stays. */
@@ -177,8 +177,8 @@ static void check_stale(void)
             "event 6 (0.006 ms), int13 1's write 1, which cannot have been "
             "there any more: nbd 1's write 1 had been answered at event 4 "
             "(0.004 ms), before this read was invoked at event 5 (0.005 ms); "
-            "and it is newer, for nbd 1's write 1 was invoked at event 3 (0.003 "
-            "ms), after int13 1's write 1 had been answered at event 2 "
+            "and it is newer, for nbd 1's write 1 was invoked at event 3 "
+            "(0.003 ms), after int13 1's write 1 had been answered at event 2 "
             "(0.002 ms).");
     CHECK_EQ(rig_sector, RIG_SECTOR);
     do_read(RING, new);

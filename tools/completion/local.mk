@@ -3,4 +3,4 @@
 # tests/arch/check-docs.sh holds them against --help and the man pages.
 completiondir = $(datadir)/bash-completion/completions
 dist_completion_DATA = %D%/vbdctl %D%/vbdd %D%/vbdd-dd-verify \
-	%D%/vbdd-local %D%/vbdfront
+	%D%/vbdd-local %D%/vbdfront %D%/vbdverify

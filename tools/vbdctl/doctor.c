@@ -196,6 +196,7 @@ int doctor(const struct arguments *arguments)
     char *absolute = named[0] == '/' ? NULL : realpath(named, NULL);
     struct examination e = { .socket = arguments->socket,
                              .target = absolute ? absolute : named,
+                             .ourselves = { getpid() },
                              .report = json_object() };
 
     examine(&e);

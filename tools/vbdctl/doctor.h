@@ -19,7 +19,8 @@ struct examination {
     const char *target; /* absolute */
     struct blockdev device;
     char key[64];       /* as backend/control/key.h has it */
-    pid_t ourselves[4]; /* vbdd and the target's worker, zero-terminated */
+    pid_t ourselves[4]; /* this program, and if vbdd has the target vbdd and
+                           the worker; zero-terminated */
     /* Why it cannot be attached to write, or not at all; "": it can. */
     char not_to_write[REASON_BYTES], not_at_all[REASON_BYTES];
     json_t *report;

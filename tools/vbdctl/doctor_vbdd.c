@@ -55,17 +55,17 @@ static void judge_disk(struct examination *e, const json_t *disk)
 void doctor_ask_vbdd(struct examination *e)
 {
     json_t *request = json_pack("{s:s}", "command", "list");
-    json_t *reply = ask_quietly(e->socket, request, &e->ourselves[0]), *disk;
+    pid_t vbdd = 0;
+    json_t *reply = ask_quietly(e->socket, request, &vbdd), *disk;
 
     json_object_set_new(e->report, "vbdd", json_boolean(reply));
     disk = e->key[0] ? find_disk(reply, e->key) : NULL;
     if (disk) {
-        e->ourselves[1] =
+        e->ourselves[1] = vbdd;
+        e->ourselves[2] =
             (pid_t)json_integer_value(json_object_get(disk, "worker"));
         judge_disk(e, disk);
         json_object_set_new(e->report, "disk", tell_disk(disk, reply));
-    } else {
-        e->ourselves[0] = 0;
     }
     json_decref(request);
     json_decref(reply);

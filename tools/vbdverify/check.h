@@ -90,4 +90,7 @@ void check_image(struct check *check, const uint64_t *values);
 
 const struct check_stats *check_get_stats(const struct check *check);
 
+/* "FUA write" */
+const char *operation_name(enum operation_kind kind);
+
 #endif

@@ -36,7 +36,7 @@ static void report(struct check *check, enum violation violation,
 
 /* --- words ---------------------------------------------------------------- */
 
-static const char *kind_words(enum operation_kind kind)
+const char *operation_name(enum operation_kind kind)
 {
     switch (kind) {
     case OPERATION_READ: return "read";
@@ -61,7 +61,7 @@ static void say_act(struct text *text, const struct check *check,
                     const struct act *act)
 {
     say(text, "%s's %s", check->config.names[act->path],
-        kind_words(act->kind));
+        operation_name(act->kind));
     if (act->sequence)
         say(text, " %llu", (unsigned long long)act->sequence);
 }

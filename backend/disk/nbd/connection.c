@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A connection's life: what it watches, its part of each round, and how it
  * ends. What runs at the disk when a client goes always runs to its end. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -57,6 +58,7 @@ int nbd_connection_open(struct nbd_server *server, int fd, int32_t pid)
 
 void nbd_connection_free(struct nbd_connection *connection)
 {
+    assert(connection->nr_commands == 0 && connection->held_bytes == 0);
     free(connection->negotiation);
     free(connection->commands);
     free(connection->pieces);

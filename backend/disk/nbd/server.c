@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The NBD server: who may come in, and the end of all of them. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -148,6 +149,7 @@ void nbd_server_close(struct nbd_server *server)
 {
     if (!server)
         return;
+    assert(!server->connections && server->outstanding == 0);
     ev_io_stop(server->worker->loop, &server->listener);
     ev_timer_stop(server->worker->loop, &server->again);
     log_limit_end(&server->log, "NBD clients");
