@@ -187,7 +187,7 @@ static void on_failed(void *owner, const struct message *message)
                message->text);
 }
 
-static void on_broken(void *owner, const struct message *message)
+static bool on_broken(void *owner, const struct message *message)
 {
     struct disk *disk = owner;
     struct vbd *vbd;
@@ -197,15 +197,15 @@ static void on_broken(void *owner, const struct message *message)
             break;
     if (vbd)
         vbd_broken(vbd, message->text);
-    else
-        log_warning("disk %" PRIu32 ": its worker speaks of vbd %" PRIu32
-                    ", which it does not have", disk->number, message->vbd);
+    return vbd;
 }
 
 static void on_fail_stop(void *owner, const struct message *message)
 {
     struct disk *disk = owner;
 
+    if (disk->fail_stop[0])
+        return; /* known */
     snprintf(disk->fail_stop, sizeof disk->fail_stop, "%s",
              message->text[0] ? message->text : "no reason given");
     log_error("disk %" PRIu32 ": %s is in fail-stop: %s", disk->number,

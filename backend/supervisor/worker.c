@@ -22,7 +22,8 @@
 #include "common/host/packet.h"
 #include "common/host/socket.h"
 
-enum { MAX_MESSAGES = 32 /* taken in one pass */, MANY_CALLS = 1024,
+enum { MAX_MESSAGES = 32 /* taken in one pass */,
+       LAST_MESSAGES = 4096 /* more than a socket holds */, MANY_CALLS = 1024,
        NAME_BYTES = 24, DIR_BYTES = 108 };
 static const double SLOW_SECONDS = 5.0;
 
@@ -224,7 +225,8 @@ static void take_message(struct worker *worker, const struct message *message)
         take_reply(worker, message);
         return;
     case MESSAGE_BROKEN:
-        worker->events->broken(worker->owner, message);
+        if (!worker->events->broken(worker->owner, message))
+            refuse(worker, "of a vbd that it does not have", message->type);
         return;
     case MESSAGE_FAIL_STOP:
         worker->events->fail_stop(worker->owner, message);
@@ -250,11 +252,13 @@ static void take_message(struct worker *worker, const struct message *message)
     refuse(worker, "not a worker's to say", message->type);
 }
 
-/* READY brings the claims and the event channel; nothing else brings any. */
+/* The first READY brings the claims and the event channel; nothing else brings
+ * any. */
 static void keep_fds(struct worker *worker, const struct message *message,
                      const int *fds, unsigned nr)
 {
-    bool is_welcome = message->type == MESSAGE_READY && !worker->has_started;
+    bool is_welcome = message->type == MESSAGE_READY &&
+                      !worker->has_started && worker->nr_kept == 0;
 
     for (unsigned i = 0; i < nr; i++) {
         if (is_welcome)
@@ -346,8 +350,8 @@ static void on_child(struct ev_loop *loop, ev_child *watcher, int revents)
     (void)revents;
     ev_child_stop(loop, watcher);
     worker->has_ended = true;
-    if (worker->socket >= 0)
-        take_messages(worker, UINT32_MAX);
+    if (worker->socket >= 0) /* its own children may write on */
+        take_messages(worker, LAST_MESSAGES);
     close_socket(worker);
     while ((call = TAILQ_FIRST(&worker->calls)))
         finish_call(worker, call, NULL);

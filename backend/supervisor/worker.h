@@ -18,7 +18,8 @@ struct worker;
 struct worker_events {
     void (*ready)(void *owner, const struct message *message);
     void (*failed)(void *owner, const struct message *message);
-    void (*broken)(void *owner, const struct message *message);
+    /* false: it does not have that vbd. */
+    bool (*broken)(void *owner, const struct message *message);
     void (*fail_stop)(void *owner, const struct message *message);
     /* Never before ready(); its kind is one of enum message_nbd_kind. */
     void (*nbd_event)(void *owner, const struct message *message);

@@ -6,7 +6,7 @@ supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-features %D%/supervisor-disks %D%/supervisor-control \
 	%D%/supervisor-running %D%/supervisor-storm %D%/supervisor-leaks \
 	%D%/supervisor-suspend %D%/supervisor-whole \
-	%D%/supervisor-restore %D%/supervisor-nbd
+	%D%/supervisor-restore %D%/supervisor-nbd %D%/supervisor-hostile
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -53,6 +53,10 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_nbd_SOURCES = %D%/supervisor-nbd.c $(supervisor_rig)
 %C%_supervisor_nbd_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_nbd_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_hostile_SOURCES = %D%/supervisor-hostile.c %D%/process.h \
+	$(supervisor_rig)
+%C%_supervisor_hostile_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_hostile_LDADD = $(supervisor_rig_libs)
 %C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
 # messages are passed by value here; this runs on an ordinary stack
 %C%_supervisor_fake_worker_CFLAGS = $(AM_CFLAGS) -Wframe-larger-than=65536

@@ -26,8 +26,11 @@
  *   short        a message of the wrong size follows READY
  *   twice        READY follows READY
  *   liar         READY with a size that cannot be
+ *   greedy       the same, again and again, each with descriptors to keep
  *   other-target READY with a target that was not asked for
  *   stray        an answer that nobody asked for follows READY
+ *   ghost        BROKEN for a vbd that it does not have follows READY
+ *   parrot       thousands of FAIL_STOPs follow READY
  *   fickle       can discard, also securely, until TARGET.go exists
  *   odd-size     its size is a multiple of 512 only
  *   small        its blocks are of 512 bytes
@@ -161,6 +164,27 @@ static void say_ready(void)
     say(&message, MESSAGE_READY, "");
 }
 
+/* More descriptors than anybody may keep, in a message that cannot be. */
+static void grasp(void)
+{
+    struct message message = { .type = MESSAGE_READY };
+    int fds[PACKET_MAX_FDS];
+
+    for (unsigned i = 0; i < PACKET_MAX_FDS; i++)
+        fds[i] = worker.listener;
+    for (unsigned i = 0; i < 20; i++)
+        packet_send(worker.socket, &message, sizeof message, fds,
+                    PACKET_MAX_FDS);
+}
+
+static void repeat(uint32_t type, uint32_t vbd, unsigned times)
+{
+    struct message message = { .vbd = vbd };
+
+    while (times-- > 0)
+        say(&message, type, "once more");
+}
+
 /* Whoever asks in the meantime is not heard. */
 static void end_deaf(uint32_t type, const char *text)
 {
@@ -275,6 +299,10 @@ static void misbehave(void)
     if (is_mode("nbd-storm"))
         storm();
 
+    if (is_mode("ghost"))
+        repeat(MESSAGE_BROKEN, 4711, 2000);
+    if (is_mode("parrot"))
+        repeat(MESSAGE_FAIL_STOP, 0, 5000);
     if (is_mode("garbage"))
         say(&message, 99, "\033[31mred\n");
     if (is_mode("short"))
@@ -492,6 +520,8 @@ int main(int argc, char **argv)
         await_go();
     if (is_mode("nbd-early"))
         say_event(MESSAGE_NBD_CONNECTED, 1, 1, "");
+    if (is_mode("greedy"))
+        grasp();
     say_ready();
     misbehave();
     if (is_mode("door"))
