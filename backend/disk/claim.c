@@ -100,7 +100,7 @@ static bool match_user(void *context, const struct holder *holder)
     if (holder->kind == HOLDER_SWAP)
         search->is_found = true;
     search->holder = *holder;
-    return !search->is_found && holder->kind < HOLDER_LOCK;
+    return !search->is_found;
 }
 
 static int check_users(const struct claiming *c, const struct blockdev *what,
@@ -109,7 +109,7 @@ static int check_users(const struct claiming *c, const struct blockdev *what,
     struct user_search search = { .above = above,
                                   .read_only = c->refusal.read_only };
 
-    holders_find(what, NULL, match_user, &search);
+    holders_find_lockless(what, match_user, &search);
     if (!search.is_found)
         return 0;
     return refusal_say_holder(&c->refusal, &search.holder);

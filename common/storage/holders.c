@@ -63,17 +63,37 @@ static void search_behind(struct search *search, const struct blockdev *device)
 
 /* -------------------------------------------------------------------------- */
 
+static struct search search_of(const struct blockdev *device)
+{
+    return (struct search){
+        .target = { device->is_block, device->device, device->inode },
+        .whole = device->whole, .node_device = device->node_device,
+        .node_inode = device->node_inode,
+    };
+}
+
+void holders_find_lockless(const struct blockdev *device,
+                           bool (*each)(void *context,
+                                        const struct holder *holder),
+                           void *context)
+{
+    struct search search = search_of(device);
+
+    search.each = each;
+    search.context = context;
+    search_swaps(&search);
+    search_loops(&search);
+}
+
 int holders_find(const struct blockdev *device, const pid_t *except,
                  bool (*each)(void *context, const struct holder *holder),
                  void *context)
 {
-    struct search search = {
-        .target = { device->is_block, device->device, device->inode },
-        .whole = device->whole, .node_device = device->node_device,
-        .node_inode = device->node_inode, .except = except, .each = each,
-        .context = context,
-    };
+    struct search search = search_of(device);
 
+    search.except = except;
+    search.each = each;
+    search.context = context;
     search_all_but_own_file(&search);
     search_behind(&search, device);
     search_locks(&search);

@@ -52,6 +52,14 @@ int holders_find(const struct blockdev *device, const pid_t *except,
                  bool (*each)(void *context, const struct holder *holder),
                  void *context);
 
+/* As holders_find(), but only those whom the kernel lets in beside everybody and
+ * who ask for no lock: swap on it, and loop devices over it. No process is
+ * looked at, however many there are. */
+void holders_find_lockless(const struct blockdev *device,
+                           bool (*each)(void *context,
+                                        const struct holder *holder),
+                           void *context);
+
 /* The holder in a few words: "mounted on /srv (sda1)", "swap", "held by dm-0
  * (vg-lv)", "locked by qemu-img, pid 12 (OFD lock, bytes 100-103)", "open for
  * writing in dd, pid 7". Returns text. */

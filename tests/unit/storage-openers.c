@@ -326,6 +326,25 @@ static void check_named(void)
     CHECK_STR(text, "locked by q");
 }
 
+/* What an attach asks for, each time, may not depend on how many processes
+ * there are. */
+static void check_lockless(void)
+{
+    char line[512];
+
+    make_process(70, "dd\n", "flags:\t01\n"
+                 "lock:\t1: FLOCK  ADVISORY  WRITE 70 08:01:9 0 EOF\n");
+    snprintf(line, sizeof line, "%s/disk file 1 0 -2\n", tree);
+    tree_text("proc/swaps", line);
+    CHECK(find(&file) > 2);
+    nr_found = 0;
+    holders_find_lockless(&file, take_found, NULL);
+    CHECK_EQ(nr_found, 1);
+    check_found(0, HOLDER_SWAP, "", tree_path("disk"), true);
+    tree_remove("proc/swaps");
+    remove_process(70);
+}
+
 int main(void)
 {
     const char *node;
@@ -360,5 +379,7 @@ int main(void)
          check_unseen_process);
     TEST("a thousand locks fit", check_many);
     TEST("who excludes is named before who has it open", check_named);
+    TEST("who asks for no lock is found without a look at processes",
+         check_lockless);
     return tree_end();
 }
