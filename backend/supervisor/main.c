@@ -82,6 +82,20 @@ static int make_dir(const char *base, const char *name)
     return 0;
 }
 
+/* Whoever can write to it can put his own socket in the place of ours, and a
+ * link of his can lead anywhere. */
+static int check_dir(const char *dir)
+{
+    struct stat status;
+
+    if (lstat(dir, &status) == 0 && S_ISDIR(status.st_mode) &&
+        status.st_uid == geteuid() && !(status.st_mode & (S_IWGRP | S_IWOTH)))
+        return 0;
+    log_error("%s: expected a directory that is ours and that nobody else can "
+              "write to", dir);
+    return -EPERM;
+}
+
 /* Sockets are told to others, which have working directories of their own. */
 static int make_absolute(const char **dir)
 {
@@ -105,7 +119,7 @@ static int take_state_dir(struct options *options)
     char path[PATH_BYTES];
     int fd;
 
-    if (make_dir(dir, "") || make_dir(dir, "/disks") ||
+    if (make_dir(dir, "") || check_dir(dir) || make_dir(dir, "/disks") ||
         make_dir(dir, "/fail-stop") || make_absolute(&options->state_dir))
         return -EIO;
     snprintf(path, sizeof path, "%s/lock", dir);

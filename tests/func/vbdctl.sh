@@ -95,6 +95,23 @@ expect 'vbdd refuses a log level that is none' 2 "expected error, warning" \
 expect 'vbdd without a store ends and says so' 1 'XenStore cannot be reached' \
     "$bin/vbdd" --background --state-dir "$dir/state" --local "$dir/none"
 
+# Whoever can write there can put his socket in the place of vbdd's.
+strange_state() { "$bin/vbdd" --state-dir "$dir/strange" --local "$dir/none"; }
+mkdir -m 0777 "$dir/strange"
+expect 'a state directory that others can write is refused' 1 \
+    'strange: expected a directory that is ours' strange_state
+rmdir "$dir/strange"
+ln -s "$dir" "$dir/strange"
+expect 'a state directory by a link is refused' 1 'strange: expected a d' \
+    strange_state
+rm "$dir/strange"
+if [ "$(id -u)" = 0 ]; then
+    install -d -m 0700 -o nobody "$dir/strange"
+    expect "somebody else's state directory is refused" 1 \
+        'strange: expected a d' strange_state
+    rmdir "$dir/strange"
+fi
+
 echo '[defaults]' >"$dir/vbdd.conf"
 echo 'buffered = perhaps' >>"$dir/vbdd.conf"
 expect 'vbdd refuses a configuration with a mistake' 2 \
