@@ -33,7 +33,8 @@ static const char *sentence(enum message_nbd_kind kind)
     case MESSAGE_NBD_LOST:
         return "was lost";
     case MESSAGE_NBD_REFUSED:
-        return "was refused: the disk has been handed over";
+        return "was refused: the disk has been handed over, and "
+               "emulated-after-handover is refuse";
     }
     return "?";
 }

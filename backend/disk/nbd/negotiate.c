@@ -66,7 +66,8 @@ static const char *refusal(const struct nbd_server *server)
     if (!server->worker->options->refuses_after_handover ||
         !server->stats.was_handed_over || !server->worker->vbds)
         return NULL;
-    return "the disk has been handed over to its paravirtual front end";
+    return "the disk has been handed over to its paravirtual front end, and "
+           "emulated-after-handover is refuse";
 }
 
 static struct nbd_export export_of(const struct nbd_server *server)
