@@ -141,6 +141,7 @@ expect 'list shows the vbd' 0 '^5/xvda +1 +w +InitWait +Initialising +none' \
 expect 'show a disk' 0 '^sector_bytes +512 B$' ctl show 1
 expect 'show a vbd' 0 '^state +InitWait$' ctl show 5/xvda
 expect 'show the policy' 0 '^after_handover +allow$' ctl show 5/xvda
+expect 'show who may connect' 0 '^nbd_owner +root only$' ctl show 1
 expect 'show a handover' 0 '^handed_over +yes$' ctl show 1
 expect 'where to connect' 0 "^nbd[+]unix:///[?]socket=$dir/state/nbd/5-xvda\$" \
     ctl nbd 5/xvda

@@ -2,6 +2,7 @@
  * Emulated clients of a disk as people read of them: who is there, whether
  * there was a handover, and what was asked for. */
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/vbdctl/table.h"
 #include "tools/vbdctl/vbdctl.h"
@@ -43,6 +44,13 @@ static void print_handover(const json_t *nbd)
            !is_over ? "-" : json_is_true(is_over) ? "yes" : "no");
 }
 
+static void print_owner(const json_t *nbd)
+{
+    const char *owner = text_of(nbd, "owner");
+
+    printf("%-17s%s\n", "nbd_owner", strcmp(owner, "-") ? owner : "root only");
+}
+
 static void print_text(const json_t *nbd, const char *name)
 {
     printf("%-17s%s\n", name, text_of(nbd, name));
@@ -61,7 +69,7 @@ void print_emulated(const json_t *nbd)
 
     if (json_object_get(nbd, "error"))
         print_text(nbd, "error");
-    print_text(nbd, "owner");
+    print_owner(nbd);
     print_text(nbd, "after_handover");
     print_handover(nbd);
     print_text(nbd, "handed_over_at");
