@@ -130,6 +130,8 @@ pids+=("$locker")
 wait_for bash -c "! flock -n '$work/plain' true"
 verdict "a lock" 1 "$work/plain" "cannot be attached: it is locked by" \
     "refused .*(flock) .*end pid"
+check "who keeps us out is not only seen" bash -c \
+    "! grep -q 'nly seen' '$work/says'"
 agrees "a lock" "$work/plain"
 pkill -P $locker
 wait $locker 2>/dev/null

@@ -135,12 +135,28 @@ static json_t *tell_holder(const struct holder *holder, const char *says)
                      "says", says, "advice", advice);
 }
 
+/* Who keeps us out has it open as well, and is told once. */
+static bool is_told(const json_t *holders, const struct holder *holder)
+{
+    json_t *told;
+    size_t i;
+
+    json_array_foreach(holders, i, told)
+        if (holder->kind == HOLDER_OPENER &&
+            json_integer_value(json_object_get(told, "pid")) == holder->pid &&
+            json_is_true(json_object_get(told, "excludes")))
+            return true;
+    return false;
+}
+
 static bool take_holder(void *context, const struct holder *holder)
 {
     struct examination *e = context;
     json_t *holders = json_object_get(e->report, "holders");
     char says[SAYS_BYTES];
 
+    if (is_told(holders, holder))
+        return true;
     holder_describe(holder, says, sizeof says);
     add_users_of_loop(holder, says);
     if (holder->excludes)
