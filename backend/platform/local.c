@@ -99,7 +99,6 @@ static int local_platform_grant_copy(struct platform *platform,
 }
 
 static const struct platform_ops local_platform_ops = {
-    .kind = PLATFORM_LOCAL,
     .close = local_platform_close,
     .event_fd = local_platform_event_fd,
     .event_bind = local_platform_event_bind,

@@ -6,7 +6,6 @@
 #include "backend/platform/platform.h"
 
 struct platform_ops {
-    enum platform_kind kind;
     void (*close)(struct platform *platform);
     int (*event_fd)(struct platform *platform);
     int (*event_bind)(struct platform *platform, uint32_t domid,

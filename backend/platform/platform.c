@@ -27,11 +27,6 @@ void platform_close(struct platform *platform)
         platform->ops->close(platform);
 }
 
-enum platform_kind platform_kind(const struct platform *platform)
-{
-    return platform->ops->kind;
-}
-
 int platform_event_fd(struct platform *platform)
 {
     return platform->ops->event_fd(platform);

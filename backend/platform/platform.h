@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum platform_kind { PLATFORM_XEN, PLATFORM_LOCAL };
-
 enum { PLATFORM_PAGE_BYTES = 4096 };
 
 struct platform;
@@ -21,7 +19,6 @@ struct platform;
 int platform_open(const char *local_dir, struct platform **platform,
                   char *reason, unsigned reason_size);
 void platform_close(struct platform *platform);
-enum platform_kind platform_kind(const struct platform *platform);
 
 /* --- event channels (event.h of Xen: interdomain ports) --------------------
  * One descriptor for all ports of the process. Loop thread only. */

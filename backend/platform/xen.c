@@ -182,7 +182,6 @@ static int xen_grant_copy(struct platform *platform,
 }
 
 static const struct platform_ops xen_ops = {
-    .kind = PLATFORM_XEN,
     .close = xen_close,
     .event_fd = xen_event_fd,
     .event_bind = xen_event_bind,
