@@ -16,5 +16,5 @@ vbdverify_SOURCES = %D%/vbdverify/main.c %D%/vbdverify/vbdverify.h \
 	%D%/guest/guest.c %D%/guest/guest.h
 vbdverify_CFLAGS = $(AM_CFLAGS) $(LIBNBD_CFLAGS)
 vbdverify_LDADD = libverify.a libstamp.a libportlocal.a libvbdfront.a \
-	liblocal.a libengine.a libhost.a $(XENSTORE_LIBS) $(AIO_LIBS) \
+	liblocal.a libengine.a libstorage.a libhost.a $(XENSTORE_LIBS) $(AIO_LIBS) \
 	$(LIBNBD_LIBS)

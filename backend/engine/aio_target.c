@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "backend/engine/aio.h"
+#include "common/storage/sysfs.h"
 
 int aio_target_size(int fd, bool is_block, uint64_t *size_bytes)
 {
@@ -64,30 +64,6 @@ int aio_target_extent(int fd, uint64_t offset_bytes, uint64_t *length_bytes,
     return 0;
 }
 
-/* The number in a sysfs file of a block device; a partition has no queue
- * of its own, its disk's is one level up. 0 if there is none. */
-static uint64_t read_sysfs(dev_t device, const char *attribute)
-{
-    static const char *const places[] = { "", "../" };
-    unsigned long long value = 0;
-    char path[128];
-
-    for (unsigned i = 0; i < 2; i++) {
-        FILE *file;
-
-        snprintf(path, sizeof path, "/sys/dev/block/%u:%u/%s%s",
-                 major(device), minor(device), places[i], attribute);
-        file = fopen(path, "re");
-        if (!file)
-            continue;
-        if (fscanf(file, "%llu", &value) != 1)
-            value = 0;
-        fclose(file);
-        break;
-    }
-    return value;
-}
-
 /* Asked with a range that no device can take, the kernel answers EINVAL, but
  * EOPNOTSUPP first where it cannot erase securely at all (block/ioctl.c). It
  * has done so since Linux 5.19; of an older one nothing can be known. */
@@ -107,6 +83,7 @@ static bool probe_secure(int fd)
 static int probe_block(const struct engine_config *config, dev_t device,
                        struct engine_info *info)
 {
+    dev_t whole = sysfs_whole(device); /* a partition has no queue of its own */
     unsigned physical = 0;
     int logical = 0;
 
@@ -118,15 +95,15 @@ static int probe_block(const struct engine_config *config, dev_t device,
     info->physical_bytes = physical;
     info->flush_retry = config->is_direct;
     info->can_discard = !config->read_only &&
-                        read_sysfs(device, "queue/discard_max_bytes") > 0;
+                        sysfs_number(whole, "queue/discard_max_bytes") > 0;
     info->can_secure = !config->read_only && probe_secure(config->fd);
     info->can_zero_fast =
         !config->read_only &&
-        read_sysfs(device, "queue/write_zeroes_max_bytes") > 0;
+        sysfs_number(whole, "queue/write_zeroes_max_bytes") > 0;
     info->discard_granularity_bytes =
-        (uint32_t)read_sysfs(device, "queue/discard_granularity");
+        (uint32_t)sysfs_number(whole, "queue/discard_granularity");
     info->discard_alignment_bytes =
-        (uint32_t)read_sysfs(device, "discard_alignment");
+        (uint32_t)sysfs_number(device, "discard_alignment");
     if (info->discard_alignment_bytes >= info->discard_granularity_bytes)
         info->discard_alignment_bytes = 0; /* -1: the kernel has none to say */
     return 0;

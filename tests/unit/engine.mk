@@ -4,7 +4,7 @@ ENGINE_TESTS = tests/unit/engine-conformance tests/unit/engine-specification \
 	tests/unit/engine-extents tests/unit/engine-cache
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
-ENGINE_TEST_LIBS = libengine.a libhost.a $(AIO_LIBS)
+ENGINE_TEST_LIBS = libengine.a libstorage.a libhost.a $(AIO_LIBS)
 
 tests_unit_engine_conformance_SOURCES = %D%/engine-conformance.c \
 	%D%/engine-test.h
