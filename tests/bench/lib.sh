@@ -2,8 +2,9 @@
 # shellcheck shell=bash
 # A disk's NBD socket beside other servers of the same file, $work/disk.img:
 # qemu-nbd and qemu-storage-daemon, with O_DIRECT as ours, and nbdkit's file
-# plugin, which has nothing but the host's page cache (so its reads come from
-# memory, and its writes are in memory when they are answered).
+# plugin, which has nothing but the host's page cache: its reads come from memory
+# sooner or later, its writes are in memory when they are answered, and before
+# each turn of anybody what it left there is written and dropped.
 #
 # In each round every server has its turn with each load, the first one another
 # each time; what is printed are medians of ratios within rounds, so that what
@@ -58,10 +59,16 @@ cpu_us() { # of all of a process's threads
     set -- ${stat##*) }
     echo $(((${12} + ${13}) * 10000))
 }
+# No turn pays for what another one has left in the page cache.
+settle() {
+    sync "$target"
+    dd if="$target" iflag=nocache count=0 status=none
+}
 # timed SERVER LOAD ROUND COMMAND...: a line of results from what COMMAND prints:
 # requests a second, and how many there were
 timed() {
     local server=$1 before said
+    settle
     before=$(cpu_us "${server_pids[$server]}")
     said=$("${@:4}") || bail "$server failed: $said"
     awk -v turn="$2 $3 $server" -v said="$said" -v before="$before" \

@@ -7,13 +7,13 @@
 # Source: COHERENCY.md C2, C3, C5, C6, C7.
 # Mechanism: SIGKILL of a worker whose engine keeps what is not flushed in its
 # own memory, and writes some of it back in any order (cache, vbddengines(7));
-# vbdverify judges the history by what the target then holds. VBDD_COHERENCY_LONG
-# makes it more rounds.
+# vbdverify judges the history by what the target then holds.
+# VBDD_COHERENCY=long: 100 cuts.
 . "$top_srcdir/tests/func/lib.sh" || exit 99
 . "$top_srcdir/tests/coherency/lib.sh"
 start_platform || bail "the platform did not start"
 rounds=3
-[ -z "${VBDD_COHERENCY_LONG:-}" ] || rounds=50
+[ "${VBDD_COHERENCY:-short}" = short ] || rounds=50
 seed=${VBDD_TEST_SEED:-$(date +%s)}
 RANDOM=$seed
 note "seed $seed (VBDD_TEST_SEED repeats it, but for what depends on timing)"

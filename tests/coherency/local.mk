@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# All paths to one disk at once, judged by vbdverify; `make check-coherency` is
-# the long run.
+# One disk over all its paths at once. `make check` has a glance of it,
+# `make check-coherency` the whole.
 COHERENCY_TESTS = \
 	%D%/one-truth-over-all-paths.sh \
 	%D%/a-power-cut-loses-nothing-that-was-flushed.sh \
@@ -10,5 +10,5 @@ dist_check_SCRIPTS += $(COHERENCY_TESTS)
 EXTRA_DIST += %D%/lib.sh
 
 check-coherency: all $(check_PROGRAMS)
-	VBDD_COHERENCY_LONG=1 $(MAKE) check-TESTS TESTS="$(COHERENCY_TESTS)"
+	VBDD_COHERENCY=long $(MAKE) check-TESTS TESTS="$(COHERENCY_TESTS)"
 .PHONY: check-coherency
