@@ -6,15 +6,6 @@
 
 #include "backend/coherency/request.h"
 
-#ifdef COHERENCY_BUGS
-enum coherency_bug coherency_bug;
-
-void coherency_set_bug(enum coherency_bug bug)
-{
-    coherency_bug = bug;
-}
-#endif
-
 int coherency_open(struct engine *engine, const struct coherency_config *config,
                    const struct coherency_environment *environment,
                    struct coherency **disk)

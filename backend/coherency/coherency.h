@@ -192,5 +192,10 @@ enum coherency_bug {
     COHERENCY_BUG_COUNT
 };
 void coherency_set_bug(enum coherency_bug bug);
+/* One word with hyphens, and what is wrong then. */
+const char *coherency_bug_name(enum coherency_bug bug);
+const char *coherency_bug_sentence(enum coherency_bug bug);
+/* COHERENCY_BUG_COUNT: no bug has that name. */
+enum coherency_bug coherency_find_bug(const char *name);
 
 #endif

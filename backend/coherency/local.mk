@@ -10,5 +10,5 @@ noinst_LIBRARIES += libcoherency.a
 libcoherency_a_SOURCES = $(coherency_sources)
 
 check_LIBRARIES += libcoherency-test.a
-libcoherency_test_a_SOURCES = $(coherency_sources)
+libcoherency_test_a_SOURCES = $(coherency_sources) %D%/bug.c
 libcoherency_test_a_CPPFLAGS = $(AM_CPPFLAGS) -DCOHERENCY_BUGS

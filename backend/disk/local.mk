@@ -15,6 +15,13 @@ vbdd_disk_SOURCES = %D%/main.c %D%/worker.h %D%/loop.c %D%/control.c \
 vbdd_disk_LDADD = libnbdproto.a libplatform.a libcoherency.a libengine.a \
 	libblkif.a liblocal.a libstorage.a libhost.a $(XEN_LIBS) $(AIO_LIBS) \
 	$(EV_LIBS) -lpthread
+# The same with a bug in its coherency layer; VBDD_COHERENCY_BUG says which.
+check_PROGRAMS += vbdd-disk-bugs
+vbdd_disk_bugs_SOURCES = $(vbdd_disk_SOURCES)
+vbdd_disk_bugs_CPPFLAGS = $(AM_CPPFLAGS) -DCOHERENCY_BUGS
+vbdd_disk_bugs_LDADD = libnbdproto.a libplatform.a libcoherency-test.a \
+	libengine.a libblkif.a liblocal.a libstorage.a libhost.a $(XEN_LIBS) \
+	$(AIO_LIBS) $(EV_LIBS) -lpthread
 # The NBD protocol as pure functions, for the worker, its tests and the fuzzer.
 noinst_LIBRARIES += libnbdproto.a
 libnbdproto_a_SOURCES = %D%/nbd/handshake.c %D%/nbd/handshake.h \

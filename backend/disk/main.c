@@ -309,6 +309,30 @@ static int parse_options(int argc, char **argv, struct worker_options *o)
     return 0;
 }
 
+/* The check program vbdd-disk-bugs has a bug, for tests that must find it. */
+#ifdef COHERENCY_BUGS
+static int take_bug(void)
+{
+    const char *name = getenv("VBDD_COHERENCY_BUG");
+    enum coherency_bug bug = coherency_find_bug(name ? name : "none");
+
+    if (bug < COHERENCY_BUG_COUNT) {
+        log_warning("bug: %s", coherency_bug_sentence(bug));
+        coherency_set_bug(bug);
+        return 0;
+    }
+    for (bug = COHERENCY_BUG_NONE; bug < COHERENCY_BUG_COUNT; bug++)
+        printf("%s: %s\n", coherency_bug_name(bug),
+               coherency_bug_sentence(bug));
+    return 2;
+}
+#else
+static int take_bug(void)
+{
+    return 0;
+}
+#endif
+
 int main(int argc, char **argv)
 {
     struct worker_options options = {
@@ -319,6 +343,7 @@ int main(int argc, char **argv)
     char reason[MESSAGE_TEXT_BYTES] = "";
     int error = parse_options(argc, argv, &options);
 
+    error = error ? error : take_bug();
     if (error)
         return error;
     worker.options = &options;

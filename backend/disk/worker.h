@@ -86,6 +86,9 @@ void worker_control_open(struct worker *worker);
 void worker_control_close(struct worker *worker);
 void worker_send(struct worker *worker, struct message *message,
                  const int *fds, unsigned nr_fds);
+/* Whether the supervisor keeps up: there is room for messages that it need not
+ * have, and for three times as many that it must. */
+bool worker_is_heard(const struct worker *worker);
 /* Answers a detach whose flush is done, and ends the loop. */
 void worker_finish_detach(struct worker *worker);
 /* A message of the worker's own accord; text is cut to fit. */

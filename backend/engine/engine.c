@@ -23,6 +23,7 @@ static const struct {
     { &error_engine_ops, true },
     { &delay_engine_ops, true },
     { &log_engine_ops, true },
+    { &cache_engine_ops, true },
 };
 
 enum { ENGINE_MAX_LEVELS = 16 };
@@ -132,8 +133,8 @@ static int find_engine(struct level *level, char *reason, unsigned reason_size)
                               "between or after '/'");
     return engine_explain(reason, reason_size, -EINVAL,
                           "unknown engine '%s': expected null, mem, aio, "
-                          "error, delay or log (a value that contains '/' "
-                          "goes between single quotes)", level->name);
+                          "error, delay, log or cache (a value that contains "
+                          "'/' goes between single quotes)", level->name);
 }
 
 /* Splits text, which it overwrites, into levels from top to bottom. Returns

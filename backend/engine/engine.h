@@ -137,7 +137,7 @@ struct engine {
 /* Opens a stack. specification: names from top to bottom separated by '/',
  * each with optional parameters after ':' ("delay:read=2ms/aio"). The last
  * one stores (null, mem, aio), those above it are stackable (error, delay,
- * log). Returns 0 or -errno with a sentence in reason. */
+ * log, cache). Returns 0 or -errno with a sentence in reason. */
 int engine_open(const char *specification, const struct engine_config *config,
                 struct engine **engine, char *reason, unsigned reason_size);
 void engine_close(struct engine *engine);

@@ -55,6 +55,14 @@ static int parse_size(const char *text, void *value)
     return parse_scaled(text, units, value);
 }
 
+static int parse_percent(const char *text, void *value)
+{
+    static const struct unit units[] = { { "%", 1 }, { "", 0 } };
+    int error = parse_scaled(text, units, value);
+
+    return error ? error : *(uint64_t *)value > 100 ? -ERANGE : 0;
+}
+
 static int parse_us(const char *text, void *value)
 {
     static const struct unit units[] = {
@@ -100,6 +108,9 @@ static int parse_text(const char *text, void *value)
 const struct parameter_type parameter_number = { "a number", parse_number };
 const struct parameter_type parameter_size = {
     "a size such as 4096, 64K, 10M, 2G or 1T", parse_size,
+};
+const struct parameter_type parameter_percent = {
+    "a percentage from 0% to 100%", parse_percent,
 };
 const struct parameter_type parameter_us = {
     "a duration such as 500us, 2ms or 1s", parse_us,

@@ -11,6 +11,7 @@ struct parameter_type {
 
 extern const struct parameter_type parameter_number; /* uint64_t */
 extern const struct parameter_type parameter_size;   /* uint64_t, bytes */
+extern const struct parameter_type parameter_percent; /* uint64_t, <= 100 */
 extern const struct parameter_type parameter_us;     /* uint64_t, us */
 extern const struct parameter_type parameter_errno;  /* int, -errno */
 extern const struct parameter_type parameter_bool;   /* bool: yes or no */

@@ -11,7 +11,8 @@
 enum { ENGINE_MAX_BYTES = 32 << 20 };
 
 extern const struct engine_ops null_engine_ops, mem_engine_ops,
-    aio_engine_ops, error_engine_ops, delay_engine_ops, log_engine_ops;
+    aio_engine_ops, error_engine_ops, delay_engine_ops, log_engine_ops,
+    cache_engine_ops;
 
 /* Writes the sentence and returns error, for `return engine_explain(...)`. */
 int engine_explain(char *reason, unsigned reason_size, int error,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A level that hands everything on: the base of error, delay and log. */
+ * A level that hands everything on: the base of error, delay, log and cache. */
 #include "backend/engine/stack.h"
 
 #include <assert.h>

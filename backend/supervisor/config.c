@@ -33,7 +33,7 @@ static int set_engine(struct disk_options *options, const char *value,
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "0123456789:/=.,;+'_-";
+                                  "0123456789:/=.,;+%'_-";
     size_t length = strlen(value);
 
     if (length == 0 || length >= sizeof options->engine ||

@@ -10,7 +10,8 @@ const char *text_printable(const char *bytes, unsigned length, char *shown,
                            unsigned size);
 
 /* Copies the 0-terminated bytes as part of a URI: what is neither letter,
- * digit nor one of "-._~/" becomes %XX. Cut (between bytes) to fit size. */
+ * digit nor one of "-._~/" becomes %XX. Cut where %XX might not fit any
+ * more. */
 void text_percent(const char *bytes, char *text, unsigned size);
 
 #endif

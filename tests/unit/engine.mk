@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 ENGINE_TESTS = tests/unit/engine-conformance tests/unit/engine-specification \
 	tests/unit/engine-stack tests/unit/engine-aio tests/unit/engine-faults \
-	tests/unit/engine-extents
+	tests/unit/engine-extents tests/unit/engine-cache
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 ENGINE_TEST_LIBS = libengine.a libhost.a $(AIO_LIBS)
@@ -24,3 +24,5 @@ tests_unit_engine_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_setup \
 tests_unit_engine_extents_SOURCES = %D%/engine-extents.c %D%/engine-test.h
 tests_unit_engine_extents_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_extents_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=lseek
+tests_unit_engine_cache_SOURCES = %D%/engine-cache.c %D%/engine-test.h
+tests_unit_engine_cache_LDADD = $(ENGINE_TEST_LIBS)

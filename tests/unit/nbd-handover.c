@@ -3,8 +3,8 @@
  * hands the disk over; anything else does not. After that, where the policy
  * says so and a front end is there, no emulated client comes in any more,
  * until the front end has gone. The supervisor hears of all this, but not more
- * than so often; a detach throws clients out after what runs is answered; and
- * nothing is left of a client that has gone.
+ * than so often, and nobody waits until it does; a detach throws clients out
+ * after what runs is answered; and nothing is left of a client that has gone.
  * Source: C11, C12; message.h (message_nbd_event, message_nbd_stats); nbd.h.
  * Mechanism: a real vbdd-disk; the test is QEMU, front end and supervisor. */
 #include "tests/unit/nbd-rig.h"
@@ -319,6 +319,53 @@ static void check_important(void)
     detach();
 }
 
+/* Messages that a socket holds which nobody reads. */
+static unsigned socket_holds(void)
+{
+    static const struct message message;
+    unsigned nr = 0;
+    int ends[2];
+
+    REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends) == 0);
+    while (packet_send(ends[0], &message, sizeof message, NULL, 0) == 0)
+        nr++;
+    close(ends[0]);
+    close(ends[1]);
+    return nr;
+}
+
+/* A supervisor that has asked and does not listen (the events alone would need
+ * a few seconds more to fill the socket). */
+static void check_deaf_supervisor(void)
+{
+    const unsigned most = socket_holds(), asked = most * 11 / 16;
+    unsigned nr = 0, replies = 0, events = 0;
+    struct message message;
+    uint64_t until_us;
+
+    nbd_rig_open("mem:size=8M", NULL);
+    for (unsigned i = 0; i < asked; i++)
+        rig_send(&rig, (struct message){ .type = MESSAGE_STATS });
+    until_us = host_now_us() + 3000000;
+    for (; host_now_us() < until_us; nr++) {
+        nbd_client_open(&client, nbd_path, true);
+        nbd_client_drop(&client);
+    }
+    NOTE("%u clients beside %u of %u messages", nr, asked, most);
+    for (; replies < asked; replies += message.type == MESSAGE_REPLY) {
+        REQUIRE(packet_receive(rig.control, &message, sizeof message, NULL, 0,
+                               NULL) == 0);
+        events += message.type == MESSAGE_NBD_EVENT;
+    }
+    CHECK(events <= most / 4 + 1);
+    usleep(1000000); /* the next second's events */
+    CHECK(nbd_rig_has_clients(0));
+    open_client();
+    CHECK(strstr(rig.told.text, "were not reported"));
+    CHECK(nbd_client_close(&client));
+    detach();
+}
+
 /* --- detach --------------------------------------------------------------- */
 
 static void check_detach(void)
@@ -435,6 +482,8 @@ int main(void)
     TEST("a thousand clients leave nothing, and make few messages",
          check_many);
     TEST("the first handover is always told", check_important);
+    TEST("no client waits for a supervisor that does not listen",
+         check_deaf_supervisor);
     TEST("a detach throws everybody out, after what runs", check_detach);
     TEST("a detach flushes after the last write", check_detach_order);
     TEST("a detach does not answer half of a read", check_detach_reading);

@@ -267,6 +267,36 @@ static void check_flood(void)
     close_neighbours();
 }
 
+/* All of it is there when the worker goes on; it takes one message of the
+ * supervisor's before a round and the next one after it. */
+static void check_questions(void)
+{
+    enum { QUESTIONS = 64, ROUNDS = 4 /* before sockets are looked at */ };
+    struct message ask = { .type = MESSAGE_NBD_STATS }, reply;
+    uint32_t tags[2];
+
+    nbd_rig_open("mem:size=16M", NULL);
+    nbd_client_open(&hostile, nbd_path, true);
+    CHECK(nbd_rig_has_clients(1));
+    kill(rig.worker, SIGSTOP);
+    for (unsigned i = 0; i < QUESTIONS; i++)
+        nbd_client_ask(&hostile, NBD_WIRE_CMD_BLOCK_STATUS, 0, 0, 16 * MIB);
+    for (unsigned i = 0; i < 2; i++)
+        tags[i] = rig_send(&rig, ask);
+    kill(rig.worker, SIGCONT);
+    rig_reply(&rig, tags[0]);
+    reply = rig_reply(&rig, tags[1]);
+    NOTE("%llu of %d questions taken in the rounds between",
+         (unsigned long long)
+             reply.nbd_stats.requests[NBD_WIRE_CMD_BLOCK_STATUS], QUESTIONS);
+    CHECK(reply.nbd_stats.requests[NBD_WIRE_CMD_BLOCK_STATUS] <= ROUNDS + 1);
+    while (nbd_rig_stats().requests[NBD_WIRE_CMD_BLOCK_STATUS] < QUESTIONS)
+        usleep(1000); /* and nobody has to remind it */
+    nbd_client_drop(&hostile);
+    CHECK(nbd_rig_has_clients(0));
+    CHECK_EQ(rig_detach(&rig), 0);
+}
+
 /* One byte at a time. */
 static void check_dribble(void)
 {
@@ -392,6 +422,7 @@ int main(void)
          check_stalled_writer);
     TEST("writes that are cut off anywhere harm nobody", check_cut);
     TEST("a flood leaves its neighbours their part", check_flood);
+    TEST("who asks where data is has one answer a round", check_questions);
     TEST("requests may come a byte at a time", check_dribble);
     TEST("who talks nonsense is hung up on", check_nonsense);
     TEST("the seventeenth is hung up on, and may come again", check_too_many);

@@ -129,6 +129,18 @@ static const json_t *await_event(const struct rig_device *device,
     return NULL;
 }
 
+/* The same of how many are there, whom show would count anew. */
+static bool await_clients(const struct rig_device *device, long long nr)
+{
+    long long got = -1;
+
+    for (unsigned i = 0; i < 30000 && got != nr; i++) {
+        got = integer(rig_disk(device->target), "emulated_clients");
+        usleep(2000);
+    }
+    return got == nr;
+}
+
 /* --- the door ------------------------------------------------------------- */
 
 static void check_options(void)
@@ -337,10 +349,10 @@ static void check_seen(void)
              integer(rig_disk(device.target), "disk"), (int)getpid());
     CHECK(rig_await_text(rig_path("vbdd.log"), text));
     leave(fd, "h");
+    CHECK(await_clients(&device, 0));
     nbd = await_event(&device, "has handed over");
     CHECK_EQ(strlen(string(nbd, "handed_over_at")), 20);
     CHECK(json_is_true(json_object_get(nbd, "handed_over")));
-    CHECK_EQ(integer(rig_disk(device.target), "emulated_clients"), 0);
     leave(enter(name_of(&device)), "l");
     CHECK(await_event(&device, "client 2 ") &&
           await_event(&device, "has left"));

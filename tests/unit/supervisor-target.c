@@ -10,6 +10,7 @@
 #include "backend/disk/latency.h"
 #include "backend/supervisor/percentile.h"
 #include "backend/supervisor/target.h"
+#include "backend/supervisor/text.h"
 #include "tests/unit/tap.h"
 
 static struct config config;
@@ -146,9 +147,36 @@ static void check_edges(void)
     }
 }
 
+/* What a socket's path may hold, for a URI that goes through QEMU's -drive. */
+static void check_percent(void)
+{
+    static const struct {
+        const char *bytes, *text;
+    } rows[] = {
+        { "", "" },
+        { "/run/vbdd/nbd/5-hda", "/run/vbdd/nbd/5-hda" },
+        { "/a,b c", "/a%2Cb%20c" },
+        { "?=&#%+:", "%3F%3D%26%23%25%2B%3A" },
+        { "'\"$`\\", "%27%22%24%60%5C" },
+        { "\001\t\n\177\377", "%01%09%0A%7F%FF" },
+        { "Zz09-._~", "Zz09-._~" },
+    };
+    char text[64];
+
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        text_percent(rows[i].bytes, text, sizeof text);
+        CHECK_STR(text, rows[i].text);
+    }
+    text_percent("abcd,ef", text, 8);
+    CHECK_STR(text, "abcd%2C");
+    text_percent("abcde,f", text, 8);
+    CHECK_STR(text, "abcde");
+}
+
 int main(void)
 {
     config_init(&config);
+    TEST("what means something in a URI is escaped", check_percent);
     TEST("params are options and a path", check_good);
     TEST("other params are refused with a reason", check_bad);
     TEST("a target is the same under any name", check_identity);

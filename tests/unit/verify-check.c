@@ -162,6 +162,47 @@ static void check_unanswered_write(void)
     illegal(VIOLATION_STALE, "int13 1 read");
 }
 
+/* It was seen before it failed, and before many others; then it was there, and
+ * is no more. */
+static void check_failed_is_remembered(void)
+{
+    struct operation *write, *other;
+
+    for (unsigned nr = 0; nr < 40; nr++) {
+        rig_open(false);
+        write = begin(OPERATION_WRITE, RING);
+        do_read(NBD, value_of_operation(write));
+        for (unsigned i = 0; i < nr; i++)
+            do_write(OPERATION_WRITE, NBD);
+        other = begin(OPERATION_WRITE, INT13);
+        end(write, OUTCOME_FAILED);
+        end(other, OUTCOME_OK);
+        legal();
+        do_read(NBD, value_of_operation(write));
+        illegal(VIOLATION_STALE, "nbd 1 read");
+    }
+}
+
+static void check_overlaps(void)
+{
+    struct operation *read, *write;
+
+    rig_open(false);
+    read = begin_at(OPERATION_READ, RING, 0, 2);
+    do_read(NBD, VALUE_ZEROS);                       /* two reads */
+    end(begin_at(OPERATION_WRITE, RING, 0, 1), OUTCOME_OK); /* one path */
+    end(begin_at(OPERATION_WRITE, NBD, 2, 1), OUTCOME_OK);  /* elsewhere */
+    do_write(OPERATION_FLUSH, NBD);
+    CHECK_EQ(check_get_stats(check)->overlaps, 0);
+    write = begin_at(OPERATION_WRITE, NBD, 1, 2);
+    end(begin_at(OPERATION_READ, INT13, 2, 1), OUTCOME_FAILED);
+    CHECK_EQ(check_get_stats(check)->overlaps, 2);
+    CHECK_EQ(check_get_stats(check)->paths[NBD].overlaps, 2);
+    CHECK_EQ(check_get_stats(check)->paths[RING].overlaps, 1);
+    end(write, OUTCOME_OK);
+    end(read, OUTCOME_FAILED);
+}
+
 /* --- what is not ---------------------------------------------------------- */
 
 static void check_stale(void)
@@ -313,6 +354,10 @@ int main(void)
          check_failed_write_comes);
     TEST("an unanswered write may come late, and stays",
          check_unanswered_write);
+    TEST("a failed write that was seen is remembered",
+         check_failed_is_remembered);
+    TEST("overlaps of paths are counted, if one of both changes something",
+         check_overlaps);
     TEST("a stale read is explained: who, what, when", check_stale);
     TEST("reads that go back are found", check_going_back);
     TEST("what nobody has written is found", check_unwritten);

@@ -119,6 +119,24 @@ static void check_order_counts(void)
     }
 }
 
+/* One write comes before another only because of a third between them. */
+static void check_order_by_a_third(void)
+{
+    struct operation *first, *last;
+    uint64_t between;
+
+    open_rig();
+    first = begin(OPERATION_WRITE, RING);
+    between = do_write(OPERATION_WRITE, NBD);
+    last = begin(OPERATION_FUA, INT13); /* after that one */
+    end(first, OUTCOME_OK);
+    do_read(NBD, between);              /* so first came before it */
+    end(last, OUTCOME_OK);
+    legal(value_of_operation(last));
+    illegal(value_of_operation(first), VIOLATION_FUA,
+            "int13 1's FUA write 1 is durable");
+}
+
 /* --- C6 ------------------------------------------------------------------- */
 
 /* The write was not answered when the BARRIER was invoked. */
@@ -229,6 +247,10 @@ static void check_zeros(void)
     legal(VALUE_ZEROS);
     do_write(OPERATION_FUA, INT13);
     illegal(VALUE_ZEROS, VIOLATION_FUA, "int13 1's FUA write 1 is durable");
+    open_rig();
+    do_write(OPERATION_FUA, RING);
+    begin(OPERATION_ZERO, NBD); /* unanswered */
+    legal(VALUE_ZEROS);
 }
 
 /* Of thousands of writes what was durable is remembered. */
@@ -255,6 +277,7 @@ int main(void)
     TEST("C5: a FLUSH of any path covers what was answered", check_flush);
     TEST("what no FLUSH covers may be lost", check_unflushed);
     TEST("reads show which write was last", check_order_counts);
+    TEST("order goes by a third write, too", check_order_by_a_third);
     TEST("C6: a BARRIER covers what its path began before", check_barrier);
     TEST("C6: what comes after a BARRIER shows that it was over",
          check_passed_barrier);

@@ -225,6 +225,13 @@ static struct run run;
 static struct check_stats stats;
 static char history_name[64], image_name[64];
 
+/* What a violation has to say. */
+static const char *const words[] = {
+    [BUG_TORN_WRITE] = "a torn sector", [BUG_MISPLACED] = "what belongs to",
+    [BUG_ANOTHER_RUN] = "what another run has left",
+    [BUG_PATH_IS_SILENT] = NULL };
+static unsigned long nr_said;
+
 static void count_violation(void *context, enum violation violation,
                             uint64_t sector, const char *sentence)
 {
@@ -233,6 +240,7 @@ static void count_violation(void *context, enum violation violation,
     (void)sector;
     if (check_get_stats(run.check)->nr_violations == 1)
         NOTE("%s", sentence);
+    nr_said += words[bug] && strstr(sentence, words[bug]);
 }
 
 static void open_run(void)
@@ -282,7 +290,7 @@ static int run_with(enum bug which)
     int status;
 
     bug = which;
-    nr_done = 0;
+    nr_done = nr_said = 0;
     memset(now, 0xa5, sizeof now);
     memset(durable, 0xa5, sizeof durable);
     memset(cache, 0, sizeof cache);
@@ -323,6 +331,7 @@ static void check_bugs(void)
         NOTE("bug %u", i);
         CHECK_EQ(run_with(i), EXIT_OK);
         CHECK(stats.nr_violations > 0);
+        CHECK(nr_said > 0 || !words[i]);
         CHECK_EQ(judge_history(history_name, NULL), EXIT_VIOLATIONS);
     }
 }
@@ -381,6 +390,7 @@ static void check_bad_histories(void)
         "i 0 0 R 1000 1 0 1\na 0 ok 2 0x9\n",
         "i 0 0 R 1000 1 0 1\na 0 ok 2 0x99999999\n",
         "i 0 0 R 1000 1 0 1\na 0 ok 2 7\n",
+        "i 0 0 R 1000 1 0 1\na 0 ok 2 0x65535 0x65535\n",
         "i 0 0 R 1000 1 0 1\na 0 good 2 0\n",
         "i 0 0 R 1000 1 0 1\na 0 ok 2 0 \n",
         "i 0 0 W 1000 1 1 1\na 0 ok 2 0\n",

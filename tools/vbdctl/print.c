@@ -16,7 +16,9 @@ static const char *emulated_mark(const json_t *disk, char mark[MARK_BYTES])
     json_int_t nr = json_integer_value(json_object_get(disk,
                                                        "emulated_clients"));
 
-    snprintf(mark, MARK_BYTES, nr ? "%lld emulated " : "", (long long)nr);
+    mark[0] = '\0';
+    if (nr > 0)
+        snprintf(mark, MARK_BYTES, "%lld emulated ", (long long)nr);
     return mark;
 }
 

@@ -41,22 +41,21 @@ static void end_barriers(struct check *check, const uint64_t *values)
 
 /* --- one sector ----------------------------------------------------------- */
 
-/* The earliest answer of this cluster and all that must come after it: who was
- * invoked later than that must come after it, too. */
+/* The earliest answer of this cluster and those it precedes: what was invoked
+ * later comes after it, too, by way of one of them. (By way of two there is
+ * nothing more: were the second's answer earlier than the first's, those two
+ * would conflict.) */
 static uint64_t earliest_after(const struct sector *sector,
                                const struct cluster *cluster)
 {
-    uint64_t earliest = cluster->first.answered, before;
+    uint64_t earliest = cluster->first.answered;
 
-    do {
-        before = earliest;
-        for (uint64_t i = 0; i < sector->nr; i++) {
-            const struct cluster *at = &sector->clusters[i];
+    for (uint64_t i = 0; i < sector->nr; i++) {
+        const struct cluster *at = &sector->clusters[i];
 
-            if (at->last.invoked > earliest && at->first.answered < earliest)
-                earliest = at->first.answered;
-        }
-    } while (earliest < before);
+        if (cluster_precedes(cluster, at) && at->first.answered < earliest)
+            earliest = at->first.answered;
+    }
     return earliest;
 }
 

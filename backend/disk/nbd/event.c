@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What becomes of the emulated path (C11), told to the supervisor. However
  * often clients come and go it hears of so many events a second, and then how
- * many it has not heard of; that the disk was handed over it always hears. */
+ * many it has not heard of; that the disk was handed over it always hears. Nor
+ * are clients kept waiting by a supervisor that does not listen. */
 #include <stdio.h>
 
 #include "backend/disk/nbd/private.h"
@@ -16,7 +17,8 @@ static bool may_tell(struct nbd_server *server)
         server->telling_since_us = now_us;
         server->told = 0;
     }
-    return server->told++ < EVENTS_A_SECOND;
+    return server->told++ < EVENTS_A_SECOND &&
+           worker_is_heard(server->worker);
 }
 
 static const char *sentence(enum message_nbd_kind kind)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * BLOCK_STATUS: where the disk has data and where it reads as zeros because
  * nothing is allocated ("base:allocation"). A snapshot: what is being written
- * meanwhile may show either way. */
+ * meanwhile may show either way. It is the loop that asks the target, and many
+ * times for one answer; so a connection has one answer a round. */
 #include <endian.h>
 #include <errno.h>
 
@@ -63,9 +64,13 @@ static int collect(const struct nbd_command *command,
 
 enum nbd_need nbd_extents_answer(struct nbd_command *command)
 {
+    struct nbd_connection *connection = command->connection;
     struct nbd_piece *piece;
-    int nr = nbd_piece_take(command, sizeof(struct extents_payload), &piece);
+    int nr;
 
+    if (connection->has_asked)
+        return NBD_NEEDS_TURN;
+    nr = nbd_piece_take(command, sizeof(struct extents_payload), &piece);
     if (nr == -EAGAIN)
         return NBD_NEEDS_ROOM;
     if (nr == 0) {
@@ -73,6 +78,7 @@ enum nbd_need nbd_extents_answer(struct nbd_command *command)
 
         payload->context = htobe32(NBD_ALLOCATION_CONTEXT);
         nr = collect(command, payload);
+        connection->has_asked = true;
         if (nr > 0)
             nbd_answer_extents(piece,
                                (uint32_t)((char *)&payload->extents[nr] -

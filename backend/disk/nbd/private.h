@@ -82,6 +82,7 @@ enum nbd_need {
     NBD_NEEDS_NOTHING,
     NBD_NEEDS_BYTES, /* of the socket */
     NBD_NEEDS_ROOM,  /* allowance, a command, a piece: others must end */
+    NBD_NEEDS_TURN,  /* the next round: it has had its part of this one */
 };
 
 struct nbd_negotiation {
@@ -114,6 +115,7 @@ struct nbd_connection {
     uint32_t taken_bytes, filled_bytes;
     bool reads_little; /* large payloads follow, and go where they belong */
     enum nbd_need need;
+    bool has_asked; /* in this round, where there is data; that takes time */
     struct nbd_command *current;
     uint32_t payload_left_bytes; /* of current, on the socket or in buffer */
     struct nbd_piece *filling;   /* with current's payload, or NULL */
@@ -214,7 +216,8 @@ void nbd_piece_submit(struct nbd_piece *piece);
 void nbd_piece_free(struct nbd_piece *piece);
 
 /* --- extents.c --- */
-/* Answers a BLOCK_STATUS, or says that there is no room now. */
+/* Answers a BLOCK_STATUS, one of a connection in a round, or says what it has
+ * to wait for. */
 enum nbd_need nbd_extents_answer(struct nbd_command *command);
 
 /* --- reply.c --- */

@@ -197,11 +197,14 @@ static enum nbd_need take_one(struct nbd_connection *connection)
 
 bool nbd_receive(struct nbd_connection *connection)
 {
+    connection->has_asked = false;
     for (unsigned i = 0; i < READS_A_ROUND; i++) {
         do
             connection->need = take_one(connection);
         while (connection->state == NBD_TRANSMISSION &&
                connection->need == NBD_NEEDS_NOTHING);
+        if (connection->need == NBD_NEEDS_TURN)
+            return true;
         if (connection->state != NBD_TRANSMISSION ||
             connection->need == NBD_NEEDS_ROOM || !connection->is_readable ||
             !nbd_read(connection))
