@@ -16,13 +16,13 @@ map_of_disk() {
     nbdinfo --map "$uri" | awk '{ print $1, $2, $3 == 0 ? "data" : "hole" }'
 }
 map_of_file() {
-    qemu-img map --output=json -f raw "$1" | sed -En '
+    qemu-img map --output=json --image-opts "$(unlocked raw)" | sed -En '
         s/.*"start": ([0-9]+), "length": ([0-9]+), .*"data": true.*/\1 \2 data/p
         s/.*"start": ([0-9]+), "length": ([0-9]+), .*"data": false.*/\1 \2 hole/p'
 }
 same_map() {
     map_of_disk >"$work/map"
-    map_of_file "$target" >"$work/map.file"
+    map_of_file >"$work/map.file"
     diff "$work/map.file" "$work/map"
 }
 has_extents() { [ "$(map_of_disk | wc -l)" = "$1" ]; }

@@ -24,7 +24,9 @@ check "info knows its size" eval \
     'image info -f raw "$uri" | grep -q "^virtual size: 64 MiB (67108864 "'
 check "the map is the target's" eval \
     'diff <(image map --output=json -f raw "$uri") \
-          <(image map --output=json -f raw -U "$target")'
+          <(image map --output=json --image-opts "$(unlocked raw)")'
+refuses "which qemu-img opens by this door alone (C12)" "Failed to get" \
+    image map -U -f raw "$target"
 check "one byte is written through the ring" eval \
     'filled "$work/one" 512 X && ring write 100 <"$work/one"'
 refuses "compare finds where" "Content mismatch at offset 51200!" \
@@ -59,11 +61,12 @@ random "$work/small" 48M
 fallocate -p -o 1M -l 24M "$work/small"
 check "and filled" image convert -n -f raw -O qcow2 "$work/small" "$uri"
 check "it has no faults" image check -f qcow2 "$uri"
-check "nor has it in the target" image check -U -f qcow2 "$target"
+check "nor has it in the target" \
+    image check --image-opts "$(unlocked qcow2)"
 check "it has the data" image compare -f raw -F qcow2 "$work/small" "$uri"
 check "a snapshot is taken" image snapshot -c one "$uri"
 check "and seen in the target" \
-    eval 'image snapshot -U -l "$target" | grep -qw one'
+    eval 'image snapshot -l --image-opts "$(unlocked qcow2)" | grep -qw one'
 check "no faults yet" image check -f qcow2 "$uri"
 
 # --- the disk below an overlay --------------------------------------------------
