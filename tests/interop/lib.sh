@@ -11,8 +11,9 @@
 
 export state_dir # for vbdctl in prelude.py
 
-# libnbd's Python module is that of the distribution's Python.
-nbdsh() { PATH=/usr/bin:$PATH command nbdsh "$@"; }
+# libnbd's Python module is that of the distribution's Python. Who waits for an
+# answer that does not come waits for ever.
+nbdsh() { PATH=/usr/bin:$PATH timeout -k 5 60 nbdsh "$@"; }
 
 has() {
     case $1 in

@@ -15,7 +15,7 @@ start_platform || bail "the platform did not start"
 
 for name in disk slow broken; do truncate -s 64M "$work/$name.img"; done
 random "$work/read-only.img" 64M
-disk 2 "$work/slow.img" --engine delay:write=300ms/aio
+disk 2 "$work/slow.img" --engine delay:write=2s/aio
 export slow=$uri
 disk 3 "$work/broken.img" \
     --engine "error:read=EIO,range=4M+4K/error:write=EIO,range=4M+4K/aio"

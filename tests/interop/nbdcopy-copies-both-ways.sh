@@ -61,9 +61,10 @@ is_copied() { cmp "$work/random" "$work/b.img"; }
 check "the other disk has it all" is_copied
 
 before=$(shown handovers)
+has_handed_over() { [ "$(shown handovers)" -gt "$before" ]; }
 check "nbdcopy can flush at its end" nbdcopy --flush "$work/sparse" "$uri"
 check "somebody who has flushed it all has handed over" \
-    test "$(shown handovers)" -gt "$before"
+    wait_for has_handed_over
 check "nobody was lost" test "$(shown lost)" = 0
 random "$work/large" 65M
 refuses "what does not fit is refused" "smaller than source" \
