@@ -6,7 +6,8 @@
 # Source: docs/COHERENCY.md C3 to C7, C13.
 # Mechanism: vbdverify, with fixed shares for the paths; the int13 agent in
 # QEMU, whose disk is the worker's NBD socket as libxl would have it. Stored in
-# memory, where most overlaps are had, and in a file.
+# memory, where most overlaps are had, in blocks of 4096 bytes, so that most of
+# them are merged and must wait for each other; and in a file.
 # `make check-coherency` sets VBDD_COHERENCY=long: ten million operations.
 . "$top_srcdir/tests/vm/lib.sh" || exit 99
 if [ "${VBDD_COHERENCY:-short}" = long ]; then
@@ -51,9 +52,9 @@ one_truth() {
 
 truncate -s 16M "$work/memory"
 ctl attach --domid 1 --vdev xvda --target "$work/memory" \
-    --engine mem:size=16M --option queues=2 ||
+    --engine mem:size=16M,block=4K --option queues=2 ||
     bail "attach failed"
-one_truth "in memory" 1 "$ops" "$nbd_ops" "$int13_ops" "$overlaps"
+one_truth "in memory, merged" 1 "$ops" "$nbd_ops" "$int13_ops" "$overlaps"
 truncate -s 16M "$work/disk.img"
 ctl attach --domid 2 --vdev xvda --target "$work/disk.img" --option queues=2 ||
     bail "attach failed"
