@@ -29,15 +29,22 @@ disk=$work/disk.img
 truncate -s 1500M "$disk"
 ctl attach --domid 3 --vdev xvda --target "$disk" >"$table" ||
     bail "no disk: $(cat "$table")"
-check "vbdd: ring and file, buffered and direct, all is SEEN" \
-    status 0 --destroy \
-    ring="vbdfront --local '$local_dir' --domid 3" --raw "$disk"
+# nbdsh takes the python3 that comes first, which need not be the system's
+nbdsh -c pass >/dev/null 2>&1 || PATH=/usr/bin:$PATH
+paths=(ring="vbdfront --local '$local_dir' --domid 3")
+if nbdsh -c pass >/dev/null 2>&1; then
+    paths+=(ide="nbd $(ctl nbd 3/xvda)")
+else
+    skip "the door of the emulated path is one of the paths" nbdsh
+fi
+check "vbdd: ring, IDE's door and file, buffered and direct, all is SEEN" \
+    status 0 --destroy "${paths[@]}" --raw "$disk"
 show
-check "sector 2958215 and the last one are among it" \
+check "sector 2958215 is among it, by each path" \
     says '^2958215 .*SEEN,SEEN .*SEEN,SEEN .*SEEN,SEEN'
 is_stamped() {
     dd if="$disk" bs=512 skip=2958215 count=1 2>"$work/dd.err" |
-        grep -q "through ring, sector 2958215"
+        grep -q -E "through (ring|ide), sector 2958215"
 }
 check "and the stamps are on the disk, to be read by a person" is_stamped
 
@@ -73,8 +80,6 @@ fi
 
 # --- NBD ------------------------------------------------------------------------
 
-# nbdsh takes the python3 that comes first, which need not be the system's
-nbdsh -c pass >/dev/null 2>&1 || PATH=/usr/bin:$PATH
 if nbdsh -c pass >/dev/null 2>&1 && command -v qemu-nbd >/dev/null; then
     truncate -s 8M "$work/nbd.img"
     qemu-nbd --persistent --shared=4 --socket="$work/nbd.sock" --format=raw \
