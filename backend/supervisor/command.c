@@ -178,7 +178,7 @@ static json_t *describe_added(struct supervisor *supervisor, const char *path)
     json_t *body = json_object();
     char uri[DOOR_URI_BYTES];
 
-    if (!vbd || !vbd->disk || vbd->disk->door.fd < 0)
+    if (!vbd || !vbd->disk || !disk_has_door(vbd->disk, vbd))
         return body;
     door_print_uri(vbd, uri);
     json_object_set_new(body, "nbd", json_string(uri));

@@ -102,16 +102,20 @@ static void close_door(struct disk *disk)
     door_close(&disk->door);
 }
 
+bool disk_has_door(const struct disk *disk, const struct vbd *vbd)
+{
+    return disk->door.fd >= 0 && (vbd->is_writable || disk->is_read_only);
+}
+
 /* May the vbd have this disk, which is READY? Then its emulated twin may come
  * in as well. 0 or -errno with a sentence. */
-static int admit(struct disk *disk, const struct vbd *vbd,
-                 const struct vbd_options *options, char *reason,
+static int admit(struct disk *disk, const struct vbd *vbd, char *reason,
                  unsigned size)
 {
-    if (!features_fit(vbd, options, &disk->ready, reason, size))
+    if (!features_fit(vbd, &vbd->options, &disk->ready, reason, size))
         return -EINVAL;
-    return disk->door.fd < 0 ? 0 : door_add_name(&disk->door, vbd, reason,
-                                                 size);
+    return disk_has_door(disk, vbd) ? door_add_name(&disk->door, vbd, reason,
+                                                    size) : 0;
 }
 
 /* Nobody gets this target: whoever waits for it is told why. */
@@ -134,7 +138,7 @@ static void admit_all(struct disk *disk)
 
     for (vbd = TAILQ_FIRST(&disk->vbds); vbd; vbd = next) {
         next = TAILQ_NEXT(vbd, disk_link);
-        error = admit(disk, vbd, &vbd->options, reason, sizeof reason);
+        error = admit(disk, vbd, reason, sizeof reason);
         if (error) {
             log_error("disk %" PRIu32 ": %s", disk->number, reason);
             remove_vbd(disk, vbd);
@@ -455,8 +459,11 @@ void disk_attach(struct vbd *vbd, const struct target *target,
         waiter->done(waiter, -EBUSY, reason);
         return;
     }
+    vbd->is_writable = target->is_writable;
+    vbd->is_shared = target->is_shared;
+    vbd->options = target->options.vbd;
     if (disk && disk->state == DISK_READY)
-        error = admit(disk, vbd, &target->options.vbd, reason, sizeof reason);
+        error = admit(disk, vbd, reason, sizeof reason);
     if (error) {
         waiter->done(waiter, error, reason);
         return;
@@ -471,9 +478,6 @@ void disk_attach(struct vbd *vbd, const struct target *target,
         disk->is_reattach = is_reattach;
     }
     vbd->disk = disk;
-    vbd->is_writable = target->is_writable;
-    vbd->is_shared = target->is_shared;
-    vbd->options = target->options.vbd;
     TAILQ_INSERT_TAIL(&disk->vbds, vbd, disk_link);
     if (disk->state == DISK_READY) {
         waiter->done(waiter, 0, "");

@@ -61,6 +61,11 @@ bool disk_await_end(struct supervisor *supervisor, const char *key,
  * that cannot be, or is smaller (C14): the worker is killed for it. */
 bool disk_set_size(struct disk *disk, uint64_t size_bytes);
 
+/* May an emulated disk come in on behalf of this vbd of the disk? The door is
+ * as writable as the disk is, so a read-only vbd beside writable ones has none
+ * (C9). */
+bool disk_has_door(const struct disk *disk, const struct vbd *vbd);
+
 struct disk *disk_find(struct supervisor *supervisor, uint32_t number);
 /* "starting", "ready", "draining", "failed", "fail-stop". */
 const char *disk_state_text(const struct disk *disk);

@@ -131,6 +131,15 @@ void nbd_show(struct gather *gather, struct disk *disk, json_t *body)
 
 /* --- the command ---------------------------------------------------------- */
 
+static const struct vbd *first_with_door(const struct disk *disk)
+{
+    const struct vbd *vbd = TAILQ_FIRST(&disk->vbds);
+
+    while (vbd && !disk_has_door(disk, vbd))
+        vbd = TAILQ_NEXT(vbd, disk_link);
+    return vbd;
+}
+
 void command_nbd(struct client *client, json_t *request)
 {
     struct disk *disk = command_find_disk(client, request);
@@ -150,7 +159,13 @@ void command_nbd(struct client *client, json_t *request)
         return;
     }
     vbd = json_object_get(request, "vbd") ? command_find_vbd(client, request)
-                                          : TAILQ_FIRST(&disk->vbds);
+                                          : first_with_door(disk);
+    if (!vbd || !disk_has_door(disk, vbd)) {
+        client_refuse(client, "disk %u is written by other vbds: its NBD "
+                      "socket is not for a read-only one",
+                      (unsigned)disk->number);
+        return;
+    }
     door_print_uri(vbd, uri);
     client_reply(client, json_pack("{s:o, s:s, s:s}",
                                    "disk", command_number(disk->number),

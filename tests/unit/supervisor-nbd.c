@@ -205,6 +205,29 @@ static void check_names(void)
     CHECK(rig_await_disk_state(two.target, NULL));
 }
 
+/* The door is as writable as the disk. */
+static void check_reader(void)
+{
+    struct rig_device writer = rig_device(5, "hda", "reader");
+    struct rig_device reader = rig_device(6, "hda", "reader");
+    const char *ask = "{\"command\":\"nbd\",\"vbd\":\"6/hda\"}";
+
+    CHECK(rig_ok(attach(&writer, "ok", "")));
+    CHECK(rig_ok(rig_attach(&reader, "r", "ok")));
+    CHECK(exists(name_of(&writer)));
+    CHECK(!exists(name_of(&reader)));
+    CHECK(rig_refused(rig_ask("%s", ask), "not for a read-only one"));
+    CHECK(!json_object_get(rig_ask("{\"command\":\"hotplug\",\"action\":"
+                                   "\"add\",\"path\":\"%s\"}", reader.back),
+                           "nbd"));
+    CHECK(rig_detach(&writer));
+    CHECK(rig_refused(rig_ask("%s", ask), "not for a read-only one"));
+    CHECK(rig_detach(&reader));
+    CHECK(rig_ok(rig_attach(&reader, "r", "ok")));
+    CHECK(exists(name_of(&reader))); /* nobody writes */
+    CHECK(rig_detach(&reader));
+}
+
 static void check_death(void)
 {
     struct rig_device device = rig_device(5, "xvda", "death");
@@ -476,6 +499,7 @@ int main(void)
     rig_start("");
     TEST("a worker has a door, as its disk's options say", check_options);
     TEST("each vbd has a name for its disk's door", check_names);
+    TEST("no read-only vbd comes to a disk that others write", check_reader);
     TEST("a door closes when nobody answers there", check_death);
     TEST("a failed attach leaves no door", check_failed_attach);
     TEST("an earlier vbdd's names are gone, a disk's are there again",
