@@ -88,7 +88,7 @@ for domid in 4 5; do
         bail "attach failed"
 done
 check "writes that fail end a run" \
-    verify 3 --ring "$local_dir:4:xvda" --ops 4000
+    verify 3 --ring "$local_dir:4:xvda" --ops 4000 --mix read=60,write=40
 check "which is said" says 'a write of . sectors at sector .* failed: Input'
 check "or may fail: each of their sectors is old or new" \
     verify 0 --ring "$local_dir:5:xvda" --ops 4000 --allow-errors \
