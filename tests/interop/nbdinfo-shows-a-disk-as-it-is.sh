@@ -53,6 +53,8 @@ check "there is one context" \
     eval 'test "$(nbdinfo --json "$uri" | grep -c base:)" = 1'
 check "there is one export, and it is listed" \
     eval 'test "$(nbdinfo --list "$uri" | grep -c ^export=\"\":)" = 1'
+check "who only asks is not logged as at fault" \
+    eval '! grep "hung up" "$work/vbdd.log"'
 check "nbdinfo can ask in scripts" nbdinfo --can multi-conn "$uri"
 
 # --- the map ------------------------------------------------------------------

@@ -302,7 +302,7 @@ static bool answer_option(struct nbd_handshake *handshake,
 {
     switch (handshake->option) {
     case NBD_WIRE_OPT_ABORT:
-        close_with(handshake, "it aborted the negotiation");
+        close_with(handshake, NULL);
         return true;
     case NBD_WIRE_OPT_LIST:
         return answer_list(handshake, answer);

@@ -47,7 +47,8 @@ enum {
 struct nbd_handshake {
     enum nbd_handshake_state state;
     bool has_no_zeroes, has_structured, has_allocation_context;
-    const char *why; /* CLOSED: a sentence for the log, never the client's */
+    const char *why; /* CLOSED: a sentence for the log, never the client's;
+                        NULL: it was the client who wanted no more */
     /* the rest is the machine's own */
     unsigned nr_options;
     uint32_t option;

@@ -175,6 +175,8 @@ static int begin_transmission(struct nbd_connection *connection)
 
 static void end_negotiation(struct nbd_connection *connection)
 {
+    const char *why = connection->negotiation->machine.why;
+
     switch (connection->negotiation->machine.state) {
     case NBD_HANDSHAKE_FLAGS:
     case NBD_HANDSHAKE_OPTION:
@@ -184,7 +186,10 @@ static void end_negotiation(struct nbd_connection *connection)
             nbd_connection_break(connection, "there is no memory for it");
         return;
     case NBD_HANDSHAKE_CLOSED:
-        nbd_connection_break(connection, connection->negotiation->machine.why);
+        if (why)
+            nbd_connection_break(connection, why);
+        else
+            nbd_connection_end(connection);
         return;
     }
 }
