@@ -12,6 +12,7 @@ type = "pvh"
 kernel = "/lab/vmlinuz"
 ramdisk = "/lab/guest.cpio.gz"
 extra = "console=hvc0 loglevel=6"
+on_reboot = "destroy" # a triple fault is a reboot
 memory = 256
 vcpus = 1
 disk = ["vdev=xvda,format=raw,access=rw,backendtype=phy,script=block-vbdd,target=/dev/vda"]
@@ -27,6 +28,7 @@ xl save -c guest /tmp/guest.save && echo "LAB: saved, and it runs on"
 rm -f /tmp/guest.save
 for i in $(seq 100); do
   grep -q 'GUEST: exit' $console 2>/dev/null && break
+  is_gone && break
   sleep 1
 done
 explain_silence $console

@@ -19,6 +19,7 @@ says() { # PATTERN: waits until the guest has said it
   for i in $(seq 600); do
     grep -q -e "$1" $console 2>/dev/null && return
     grep -q 'GUEST: exit' $console 2>/dev/null && break
+    [ $((i % 25)) = 0 ] && is_gone && break
     sleep 0.2
   done
   echo "LAB: the guest has not said '$1'"
@@ -60,6 +61,7 @@ type = "pvh"
 kernel = "/lab/vmlinuz"
 ramdisk = "/lab/guest.cpio.gz"
 extra = "console=hvc0 loglevel=6 xen_blkfront.max_ring_page_order=4 xen_blkfront.max_indirect_segments=256"
+on_reboot = "destroy" # a triple fault is a reboot
 memory = 1500
 vcpus = 2
 disk = ["$(line xvda $plain)"]

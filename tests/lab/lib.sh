@@ -28,12 +28,12 @@ run_lab() { # as `lab run`
 # Now and then the emulation loses a guest: with a triple fault on its second
 # processor, also before it has seen a disk, or stopped for good (it does not
 # even say any more that it is alive, which takes no disk). That says nothing
-# about us: once more then, and twice.
+# about us: once more then, up to four times.
 run_lab_kept() { # COMMAND... -- OPTIONS...: which makes $disk; as run_lab
     local prepare=() try
     while [ "$1" != -- ]; do prepare+=("$1"); shift; done
     shift
-    for try in 1 2 3; do
+    for try in 1 2 3 4 5; do
         "${prepare[@]}"
         run_lab "$@"
         grep -q -e 'Triple fault' -e 'LAB: the guest is dead' "$log" || return
