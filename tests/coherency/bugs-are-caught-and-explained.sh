@@ -19,7 +19,7 @@ END
 chmod 755 "$work/worker"
 start_platform --worker "$work/worker" || bail "the platform did not start"
 
-rounds=30 tried=()
+rounds=60 tried=()
 blocks=mem:size=4M,block=4K
 
 # What is judged: each with bug and without; status 1 is a violation.
@@ -92,8 +92,8 @@ bug edge-read-early live $late --ops 500
 
 writes=write=60,read=10
 bug ignore-fua cut_after cache/aio --ops 500 --mix $writes,fua=20
-bug flush-per-client cut_nbd cache/delay:flush=30ms/aio \
-    --mix $writes,flush=10
+bug flush-per-client cut_nbd cache/delay:flush=100ms/aio --depth 64 \
+    --mix write=80,read=10,flush=3
 bug flush-failure-ignored cut_after error:flush=EIO,after=1/cache/aio \
     --ops 500 --mix $writes,flush=10 --allow-errors
 bug join-running-flush cut_after cache/delay:flush=10ms/aio \
