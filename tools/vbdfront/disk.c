@@ -26,6 +26,7 @@ static bool connect_disk(struct cli *cli)
     const struct vbdfront_config *config = profile ? &profile->config
                                                    : &cli->config;
 
+    cli->info = NULL;
     if (vbdfront_open(cli->port, node, config, &cli->front) != 0) {
         log_error("there is no memory for the disk");
         return false;
@@ -41,7 +42,8 @@ static int disconnect_disk(struct cli *cli)
     char path[96];
     int error = 0, ended;
 
-    if (profile && profile->flushes_last && !cli->info->read_only)
+    /* no info: it could not connect */
+    if (profile && profile->flushes_last && cli->info && !cli->info->read_only)
         error = vbdfront_do(cli->front, VBDFRONT_FLUSH, 0, 0, 0, NULL);
     ended = vbdfront_disconnect(cli->front, timeout_us(cli));
     vbdfront_close(cli->front);
