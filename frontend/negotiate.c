@@ -88,17 +88,14 @@ int front_wait_backend(struct vbdfront *front, unsigned wanted,
 {
     const struct vbdfront_port *port = front->port;
     uint64_t start_us = port->now_us(port->context);
-    /* Who has not waited for InitWait may see how the last one ended. */
-    bool is_old = front->habits->skips_init_wait;
 
     for (;;) {
         enum xenbus_state state = front_backend_state(front);
         uint64_t waited_us = port->now_us(port->context) - start_us;
 
-        is_old = is_old && (refused & (1u << state));
         if (wanted & (1u << state))
             return 0;
-        if ((refused & (1u << state)) && !is_old)
+        if (refused & (1u << state))
             return front_fail(front, -XEN_EIO, "the back end %s went to %s",
                               front->backend, xenbus_state_text(state));
         if (waited_us >= timeout_us)
