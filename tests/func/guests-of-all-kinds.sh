@@ -23,7 +23,18 @@ attach() {
         --option grants=persistent --option queues=2 \
         --option ring-page-order=1
 }
-guest() { front --domid $domid --vdev xvda --as "$@"; }
+back_end_is() {
+    [ "$(with_store xenstore-read \
+        "/local/domain/0/backend/vbd/$domid/51712/state")" = "$1" ]
+}
+# Its domain dies with it. Xen gives the number to nobody else for long; here
+# the next one has it, and is to find that this death has been noticed.
+guest() {
+    local status=0
+    front --domid $domid --vdev xvda --as "$@" || status=$?
+    wait_for back_end_is 6
+    return $status
+}
 count_of() { stat_of "$1" $domid/xvda; }
 
 # the names of the nodes that are written from here on, in order
