@@ -7,7 +7,7 @@ supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-running %D%/supervisor-storm %D%/supervisor-leaks \
 	%D%/supervisor-suspend %D%/supervisor-whole \
 	%D%/supervisor-restore %D%/supervisor-nbd %D%/supervisor-hostile \
-	%D%/supervisor-cgroups
+	%D%/supervisor-cgroups %D%/host-log
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -58,6 +58,8 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 	$(supervisor_rig)
 %C%_supervisor_hostile_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_hostile_LDADD = $(supervisor_rig_libs)
+%C%_host_log_SOURCES = %D%/host-log.c %D%/tap.h
+%C%_host_log_LDADD = libhost.a
 %C%_supervisor_cgroups_SOURCES = %D%/supervisor-cgroups.c %D%/tap.h
 %C%_supervisor_cgroups_LDADD = libsupervisor.a libhost.a
 %C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
