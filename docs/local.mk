@@ -4,7 +4,7 @@ PODS = %D%/vbdd.pod %D%/vbdd-local.pod %D%/vbdd.conf.pod %D%/vbdctl.pod \
 	%D%/vbdfront.pod %D%/vbddengines.pod %D%/vbdd-dd-verify.pod \
 	%D%/vbdverify.pod
 EXTRA_DIST += $(PODS) %D%/ARCHITECTURE.md %D%/COHERENCY.md %D%/CONTROL.md \
-	%D%/PROTOCOL.md %D%/TESTING.md %D%/THREAT-MODEL.md
+	%D%/OPERATIONS.md %D%/PROTOCOL.md %D%/TESTING.md %D%/THREAT-MODEL.md
 
 man_MANS += %D%/vbdd.8 %D%/vbdd-local.8 %D%/vbdd.conf.5 %D%/vbdctl.1 \
 	%D%/vbdfront.1 %D%/vbddengines.7 %D%/vbdd-dd-verify.1 \
