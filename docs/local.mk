@@ -6,6 +6,14 @@ PODS = %D%/vbdd.pod %D%/vbdd-local.pod %D%/vbdd.conf.pod %D%/vbdctl.pod \
 EXTRA_DIST += $(PODS) %D%/ARCHITECTURE.md %D%/COHERENCY.md %D%/CONTROL.md \
 	%D%/PROTOCOL.md %D%/TESTING.md %D%/THREAT-MODEL.md
 
+examplesdir = $(docdir)/examples
+dist_examples_DATA = %D%/examples/disk-options.cfg \
+	%D%/examples/driver-domain.cfg %D%/examples/driver-domain-guest.cfg \
+	%D%/examples/hvm-ahci.cfg %D%/examples/hvm-linux.cfg \
+	%D%/examples/hvm-windows.cfg %D%/examples/pv-pygrub.cfg \
+	%D%/examples/pvh-linux.cfg %D%/examples/shared-base-1.cfg \
+	%D%/examples/shared-base-2.cfg
+
 man_MANS += %D%/vbdd.8 %D%/vbdd-local.8 %D%/vbdd.conf.5 %D%/vbdctl.1 \
 	%D%/vbdfront.1 %D%/vbddengines.7 %D%/vbdd-dd-verify.1 \
 	%D%/vbdverify.1

@@ -203,6 +203,19 @@ check_control() { # ROOT
         "of docs/CONTROL.md does not exist"
 }
 
+# --- xl ---------------------------------------------------------------------
+
+# xl passes over words that it does not know; disks: tests/unit/xl-examples.c.
+xl_page=/usr/share/man/man5/xl.cfg.5.gz
+
+check_xl_words() { # ROOT
+    zcat "$xl_page" | sed 's/\\f.//g' | grep -oE '[a-z_]+ ?=' |
+        tr -d '= ' | to_list words
+    (cd "$1" && sed -n 's/^\([a-z_]*\) *=.*/\1/p' docs/examples/*.cfg) |
+        to_list used
+    only_in used words "of an example is not in xl.cfg(5)"
+}
+
 # --- names ------------------------------------------------------------------
 
 check_links() { # ROOT
@@ -277,6 +290,11 @@ ok "vbdd.conf(5) and completion know the settings" check_settings "$ours"
 ok "vbddengines(7) and completion know the engines" check_engines "$ours"
 ok "vbddengines(7) knows the engines' parameters" check_parameters "$ours"
 ok "CONTROL.md knows the control socket's commands" check_control "$ours"
+if [ -e "$xl_page" ]; then
+    ok "xl knows the words of the examples" check_xl_words "$ours"
+else
+    skip "xl knows the words of the examples" xen-utils-common
+fi
 ok "links lead to files" check_links "$ours"
 ok "files that are named exist" check_names "$ours"
 ok "man pages that are named exist" check_pages "$ours"
@@ -442,6 +460,14 @@ finds "a control command or argument that one side lacks is found" \
 "'show new' is not in docs/CONTROL.md
 'old -' of docs/CONTROL.md does not exist
 'show old' of docs/CONTROL.md does not exist" check_control "$scratch/bad"
+
+bad docs/examples/guest.cfg <<'END'
+# kernal = "in a comment"
+kernle = "/boot/vmlinuz"
+memory = 512
+END
+[ ! -e "$xl_page" ] || finds "a word that xl does not know is found" \
+    "'kernle' of an example is not in xl.cfg(5)" check_xl_words "$scratch/bad"
 
 finds "a file that does not exist is found" \
 "README.md names docs/nothing.md, which does not exist
