@@ -16,6 +16,7 @@ FUNC_TESTS = \
 	%D%/dd-shows-what-each-path-sees.sh \
 	%D%/an-emulated-client-is-seen.sh \
 	%D%/verify-over-all-paths.sh \
+	%D%/a-control-group-for-each-disk.sh \
 	%D%/metrics.sh \
 	%D%/bench-counts.sh
 TESTS += $(FUNC_TESTS)

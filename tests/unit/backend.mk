@@ -7,7 +7,8 @@ supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-running %D%/supervisor-storm %D%/supervisor-leaks \
 	%D%/supervisor-suspend %D%/supervisor-whole \
 	%D%/supervisor-restore %D%/supervisor-nbd %D%/supervisor-hostile \
-	%D%/supervisor-transcripts
+	%D%/supervisor-transcripts \
+	%D%/supervisor-cgroups
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -63,6 +64,8 @@ EXTRA_DIST += %D%/transcripts
 	$(supervisor_rig)
 %C%_supervisor_hostile_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_hostile_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_cgroups_SOURCES = %D%/supervisor-cgroups.c %D%/tap.h
+%C%_supervisor_cgroups_LDADD = libsupervisor.a libhost.a
 %C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
 # messages are passed by value here; this runs on an ordinary stack
 %C%_supervisor_fake_worker_CFLAGS = $(AM_CFLAGS) -Wframe-larger-than=65536
