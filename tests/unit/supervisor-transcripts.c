@@ -264,23 +264,24 @@ static int change(char **words)
     return -1;
 }
 
-static void play_file(const char *name);
+static bool play_file(const char *name);
 
-static void include(const char *name)
+static bool include(const char *name)
 {
     char file[64];
 
     snprintf(file, sizeof file, "%s.part", name);
-    play_file(file);
+    return play_file(file);
 }
 
-static void play_line(char *line)
+/* False: what follows in the transcript makes no sense. */
+static bool play_line(char *line)
 {
     char *words[MAX_WORDS], shown[LINE_BYTES];
     size_t length = strcspn(line, " ");
     bool has_three = strncmp(line, "script", length) == 0 ||
                      strncmp(line, "perms", length) == 0;
-    int result;
+    int result = 1;
 
     strcpy(shown, line);
     split(line, words, strncmp(line, "log", length) == 0 ? 2
@@ -288,7 +289,7 @@ static void play_line(char *line)
     if (strcmp(words[0], "let") == 0) {
         let(words[1], words[2]);
     } else if (strcmp(words[0], "include") == 0) {
-        include(words[1]);
+        return include(words[1]);
     } else if (strcmp(words[0], "perms") == 0) {
         play_perms(words);
     } else if (strcmp(words[0], "clean") == 0) {
@@ -301,25 +302,38 @@ static void play_line(char *line)
         if (!CHECK(result))
             NOTE("in %s: %s", transcript, shown);
     }
+    return result;
 }
 
 /* Of the folder's file, without those that begin with #. */
-static void play_file(const char *name)
+static bool play_file(const char *name)
 {
+    bool goes_on = true;
     char path[LINE_BYTES], line[LINE_BYTES], expanded[LINE_BYTES];
     FILE *file;
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
     file = fopen(path, "r");
     REQUIRE(file);
-    while (fgets(line, sizeof line, file)) {
+    while (goes_on && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
         if (!line[0] || line[0] == '#')
             continue;
         expand(line, expanded);
-        play_line(expanded);
+        goes_on = play_line(expanded);
     }
     fclose(file);
+    return goes_on;
+}
+
+/* What a transcript that did not come to its end has left. */
+static void clear(void)
+{
+    if (transaction != XBT_NULL)
+        xs_transaction_end(rig_xs, transaction, true);
+    transaction = XBT_NULL;
+    rig_remove("/local/domain/0/backend");
+    rig_await_disk_state(value_of("target", 6), NULL);
 }
 
 static void play(void)
@@ -339,8 +353,10 @@ static void play(void)
     let("mode", "w");
     let("devtype", "disk");
     let("domid", "5");
-    play_file(transcript);
-    CHECK(!rig_disk(device.target)); /* nothing is left */
+    if (play_file(transcript))
+        CHECK(!rig_disk(device.target)); /* nothing is left */
+    else
+        clear();
 }
 
 /* --- all of them ---------------------------------------------------------- */
