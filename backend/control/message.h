@@ -36,6 +36,8 @@ enum message_type {
     MESSAGE_VBD_STATS,   /* the reply carries message_vbd_stats */
     MESSAGE_LOG_LEVEL,   /* message.log_level */
     MESSAGE_NBD_STATS,   /* the reply carries message_nbd_stats */
+    MESSAGE_XENTOP,      /* a file comes along: count the vbd's requests in it
+                            (xentop.h) */
     /* worker -> supervisor */
     MESSAGE_READY = 64,  /* once: struct message_ready */
     MESSAGE_FAILED,      /* once: could not attach; text says why */

@@ -13,6 +13,7 @@
 #include "backend/supervisor/config.h"
 #include "backend/supervisor/options.h"
 #include "backend/supervisor/store.h"
+#include "backend/supervisor/xentop.h"
 
 struct backend;
 struct disk;
@@ -30,6 +31,7 @@ struct supervisor {
     struct options options;
     struct config config;
     struct cgroups cgroups;
+    struct xentop xentop;
     struct store *store;
     struct backend *backend;
     struct domain_watch *domain_watch;

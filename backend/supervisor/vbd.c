@@ -18,6 +18,7 @@
 #include "backend/supervisor/hotplug.h"
 #include "backend/supervisor/node.h"
 #include "backend/supervisor/state.h"
+#include "backend/supervisor/xentop.h"
 #include "common/host/log.h"
 #include "common/host/vdev.h"
 
@@ -174,6 +175,7 @@ static void disconnected(void *context, const struct message *reply)
     struct vbd *vbd = context;
 
     vbd->ring = VBD_RING_NONE;
+    xentop_remove(vbd);
     if (reply && reply->error)
         log_limited(&vbd->limit, LOG_LEVEL_WARNING,
                     "%s: its ring was given back with an error: %s",
@@ -222,6 +224,7 @@ static void connected(void *context, const struct message *reply)
 
     vbd->ring = reply && !reply->error ? VBD_RING_CONNECTED : VBD_RING_NONE;
     if (vbd->ring == VBD_RING_CONNECTED) {
+        xentop_add(vbd);
         if (features_publish(vbd) == 0)
             log_limited(&vbd->limit, LOG_LEVEL_INFO, "%s: connected to %s",
                         vbd->name, vbd->disk->target.path);
@@ -274,6 +277,7 @@ void vbd_worker_lost(struct vbd *vbd)
     struct state_pair pairs[STATE_MAX_PAIRS] = { { "error", vbd->error } };
 
     vbd->ring = VBD_RING_NONE;
+    xentop_remove(vbd);
     snprintf(vbd->error, sizeof vbd->error, "the worker of its disk has ended; "
              "detach and attach it again");
     state_write(vbd, pairs, 1, vbd->state);
@@ -368,6 +372,8 @@ static void adopt(struct vbd *vbd, const struct back *back)
     node_print_frontend(vbd, vbd->frontend, sizeof vbd->frontend);
     watch_front(vbd, true);
     vbd->state = back->state;
+    if (vbd->state != XENBUS_INITIALISING)
+        xentop_adopt(vbd);
     switch (back->state) {
     case XENBUS_CLOSING:
     case XENBUS_CLOSED:
