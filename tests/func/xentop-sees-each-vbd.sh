@@ -84,6 +84,7 @@ connect xvda
 check 'connected again' wait_for is_there 51712
 dir=$(dirname "$(file 51712)")
 kill -KILL "$vbdd_pid"
+wait "$vbdd_pid" 2>/dev/null # a zombie has its number still
 eval "exec $hold>&-"
 check 'a kill leaves it behind' test -d "$dir"
 start_vbdd
