@@ -98,6 +98,7 @@ struct message_stats {
     uint64_t system_calls, wakeups;
     uint64_t latency[MESSAGE_LATENCY_BUCKETS]; /* READ and WRITE */
     uint64_t flush_latency[MESSAGE_LATENCY_BUCKETS];
+    uint64_t latency_us, flush_latency_us; /* sums of the same */
     uint32_t in_flight, vbds, is_fail_stopped;
     uint64_t bytes_in_flight, budget_bytes;
 };

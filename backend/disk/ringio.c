@@ -310,10 +310,13 @@ static void count(struct worker *worker, const struct ring_request *r,
         stats->bytes_read += range_bytes(r);
     else if (status == BLKIF_RSP_OKAY && r->data)
         stats->bytes_written += range_bytes(r);
-    if (is_flush_kind(operation))
+    if (is_flush_kind(operation)) {
         latency_add(stats->flush_latency, took_us);
-    else if (operation != BLKIF_OP_DISCARD)
+        stats->flush_latency_us += took_us;
+    } else if (operation != BLKIF_OP_DISCARD) {
         latency_add(stats->latency, took_us);
+        stats->latency_us += took_us;
+    }
 }
 
 /* A canceled request is not answered: its ring is about to go (C8). */

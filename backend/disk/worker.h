@@ -31,6 +31,7 @@ struct worker_options {
     const char *engine;
     const char *user;        /* NULL: stay who we are */
     const char *local_dir;   /* NULL: Xen */
+    const char *cgroup;      /* the directory of ours; NULL: none */
     bool read_only, buffered, fail_stopped;
     uint64_t flush_retry_us; /* UINT64_MAX: for ever */
     uint64_t budget_bytes;

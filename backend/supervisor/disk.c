@@ -266,6 +266,7 @@ static void on_ended(void *owner, int status)
     emulated_forget(&disk->emulated, disk->number);
     worker_free(disk->worker);
     disk->worker = NULL;
+    cgroups_remove(disk->cgroup);
     switch (disk->state) {
     case DISK_STARTING: {
         char sentence[REASON_BYTES];
@@ -330,6 +331,8 @@ static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
     argv[nr++] = "--flush-retry", argv[nr++] = retry;
     argv[nr++] = "--byte-budget", argv[nr++] = budget;
     argv[nr++] = "--user", argv[nr++] = options->user;
+    if (disk->cgroup[0])
+        argv[nr++] = "--cgroup", argv[nr++] = disk->cgroup;
     argv[nr++] = "--log-level";
     argv[nr++] = log_level_text(disk->log_level);
     if (supervisor->options.local_dir) {
@@ -370,10 +373,14 @@ static void start(struct disk *disk)
     if (options->has_nbd)
         error = door_open(&disk->door, disk->supervisor, disk->number,
                           options->nbd_owner, reason, sizeof reason);
-    if (!error)
+    if (!error) {
+        cgroups_add(&disk->supervisor->cgroups, disk->target.key,
+                    disk->cgroup);
         error = launch(disk, disk->fail_stop[0], reason, sizeof reason);
-    if (!error)
-        return;
+        if (!error)
+            return;
+        cgroups_remove(disk->cgroup);
+    }
     log_error("disk %" PRIu32 ": %s", disk->number, reason);
     refuse_all(disk, error, reason);
     disk_free(disk);

@@ -208,8 +208,9 @@ check_control() { # ROOT
 # Where sentences come from that xl shows. What varies in one is * here.
 refusing='backend/disk/claim.c backend/disk/cache.c backend/disk/target.c
     backend/disk/refusal.c backend/disk/privileges.c backend/disk/main.c
-    backend/supervisor/hotplug.c backend/supervisor/sharing.c
-    backend/supervisor/target.c backend/supervisor/features.c
+    backend/supervisor/hotplug.c backend/supervisor/node.c
+    backend/supervisor/sharing.c backend/supervisor/target.c
+    backend/supervisor/features.c
     backend/supervisor/door.c backend/supervisor/disk.c
     backend/supervisor/worker.c tools/vbdctl/ask.c'
 
@@ -220,7 +221,7 @@ refusals() { # ROOT
             s/" *VBD_SCRIPT/block-vbdd"/g' |
         grep -oE '(refusal_say|snprintf|done|finish|puts|printf)\([^";]*"[^"]*"' |
         sed 's/^[^"]*"//; s/^vbdctl: //; s/\( \|\\n\)*"$//
-            s/%[.0-9]*\(llu\|[sdu]\)*/*/g' |
+            s/%[.0-9*]*\(llu\|[sdu]\)*/*/g' |
         grep -E '[a-z]+[^a-z*]+[a-z]+|\*.*: .*\*' |
         grep -vE '^/|^vbdd-disk: '
 }
