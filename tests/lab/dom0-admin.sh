@@ -1,18 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# In dom0: what the man pages say, as they say it. Only the number of the guest,
-# which they guess, is put right.
+# In a Debian dom0 on which vbdd was installed: what the man pages say, as they
+# say it. Only the number of the guest, which they guess, is put right.
 set -u
 . /lab/lib.sh
 console=/var/log/xen/console/guest-guest.log
-export DM_DISABLE_UDEV=1
 
-indented() { # PAGE HEADING
-  sed -n "/^=head1 $2\$/,/^=head1/s/^    //p" "/lab/docs/$1.pod"
+examples() { # PAGE: what is indented under EXAMPLES, as man(1) shows it
+  sed -n '/^\.SH "EXAMPLES"/,/^\.SH "[^E]/p' /usr/local/share/man/man?/"$1" |
+    sed -n '/^\.Vb/,/^\.Ve/p' |
+    sed "/^\./d; s/^\\\\&    //; s/\\\\-/-/g; s/\\\\\*(Aq/'/g"
 }
 follow() { # COMMAND
   local command=${1//5\//$(xl domid guest 2>/dev/null)/}
-  if bash -c "$command" >/tmp/said 2>&1; then
+  if bash -c "$command" >/tmp/said 2>&1 </dev/null; then
     echo "LAB: done: $1"
   else
     echo "LAB: not done: $1"
@@ -28,26 +29,22 @@ says() { # PATTERN: waits until the guest has said it
   explain_silence $console
 }
 
-for example in /lab/examples/*.cfg; do
+for example in /usr/local/share/doc/vbdd/examples/*.cfg; do
   xl -N create "$example" >/tmp/said 2>&1 && echo "LAB: xl takes ${example##*/}"
 done
 
-mkdir -p /dev/vg
-n=0
+mkdir /dev/vg
 for name in guest data more; do
-  dmsetup create $name --table "0 32768 linear /dev/vda $((++n * 32768))"
-  ln -s /dev/mapper/$name /dev/vg/$name
+  truncate -s 16M /srv/$name
+  ln -s /srv/$name /dev/vg/$name
 done
-vbdd --foreground >/tmp/vbdd.log 2>&1 &
-vbdd=$!
-for i in $(seq 50); do vbdctl ping >/dev/null 2>&1 && break; sleep 0.1; done
+examples vbdd.conf.5 | sed '/^disk/,$d' >/etc/vbdd.conf
+mapfile -t start < <(examples vbdd.8 | grep -e ^systemctl -e ^vbdctl.doctor)
+mapfile -t attach < <(examples block-vbdd.8 | grep '^xl ')
+mapfile -t look < <(examples vbdctl.1 | sed 's/^lvextend.* && //' |
+                    grep '^vbdctl' | grep -v -e watch -e tach -e jq)
 
-indented block-vbdd EXAMPLES | grep '^xl ' >/tmp/attach
-indented vbdctl EXAMPLES | sed 's/^lvextend.* && //' |
-  grep '^vbdctl' | grep -v -e watch -e tach -e jq >/tmp/look
-mapfile -t attach </tmp/attach
-mapfile -t look </tmp/look
-follow "${look[0]}" # doctor
+for command in "${start[@]}"; do follow "$command"; done
 cat >/tmp/guest.cfg <<END
 name = "guest"
 type = "pvh"
@@ -58,7 +55,7 @@ on_reboot = "destroy" # a triple fault is a reboot
 memory = 256
 vcpus = 1
 END
-indented block-vbdd EXAMPLES | sed -n '/^disk/,/^]/p' >>/tmp/guest.cfg
+examples block-vbdd.8 | sed -n '/^disk/,/^]/p' >>/tmp/guest.cfg
 follow "xl create /tmp/guest.cfg"
 says "JOB: xvdb: written"
 follow "${attach[0]}"
@@ -72,7 +69,5 @@ for i in $(seq 50); do
 done
 echo "LAB: disks left: $(vbdctl list | grep -c /dev/)"
 sed 's/^/GUESTLOG: /' $console
-kill $vbdd
-wait $vbdd
-echo "LAB: vbdd ended with $?"
-sed 's/^/VBDDLOG: /' /tmp/vbdd.log
+follow "systemctl stop vbdd"
+journalctl -u vbdd -b -o cat | sed 's/^/VBDDLOG: /'
