@@ -265,6 +265,7 @@ static int parse_options(int argc, char **argv, struct worker_options *o)
         { "flush-retry", required_argument, NULL, 'R' },
         { "byte-budget", required_argument, NULL, 'B' },
         { "cgroup", required_argument, NULL, 'C' },
+        { "disk", required_argument, NULL, 'd' },
         { "log-level", required_argument, NULL, 'L' },
         { NULL, 0, NULL, 0 },
     };
@@ -290,6 +291,7 @@ static int parse_options(int argc, char **argv, struct worker_options *o)
         case 'b': o->buffered = true; break;
         case 'f': o->fail_stopped = true; break;
         case 'C': o->cgroup = optarg; break;
+        case 'd': o->disk = optarg; break;
         case 'R':
             if (!parse_u64(optarg, &o->flush_retry_us))
                 return usage("--flush-retry wants microseconds");
@@ -307,6 +309,10 @@ static int parse_options(int argc, char **argv, struct worker_options *o)
         }
     }
     log_init("vbdd-disk", level);
+    if (o->disk)
+        log_add_field("VBDD_DISK", o->disk);
+    if (o->target)
+        log_add_field("VBDD_TARGET", o->target);
     if (optind != argc || o->socket_fd < 0)
         return usage("it wants --socket FD and no further arguments");
     return 0;

@@ -27,6 +27,7 @@ struct worker_options {
     int socket_fd;           /* listening; the supervisor connects to it */
     int nbd_fd;              /* listening, for NBD clients; -1: none */
     bool refuses_after_handover; /* C11: emulated-after-handover = refuse */
+    const char *disk;        /* its number, for the log; NULL: not known */
     const char *target;      /* NULL: an engine without one */
     const char *engine;
     const char *user;        /* NULL: stay who we are */

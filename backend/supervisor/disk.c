@@ -14,7 +14,7 @@
 #include "backend/supervisor/sharing.h"
 #include "common/host/log.h"
 
-enum { REASON_BYTES = 512, MAX_ARGUMENTS = 24, NUMBER_BYTES = 24 };
+enum { REASON_BYTES = 512, MAX_ARGUMENTS = 32, NUMBER_BYTES = 24 };
 
 static void start(struct disk *disk);
 static void end(struct disk *disk);
@@ -313,7 +313,8 @@ static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
     struct supervisor *supervisor = disk->supervisor;
     struct disk_options *options = &disk->target.options;
     char socket[NUMBER_BYTES], nbd_socket[NUMBER_BYTES], retry[NUMBER_BYTES],
-         budget[NUMBER_BYTES], name[NUMBER_BYTES], dir[256];
+         budget[NUMBER_BYTES], number[NUMBER_BYTES], name[NUMBER_BYTES + 8],
+         dir[256];
     const char *argv[MAX_ARGUMENTS];
     unsigned nr = 0;
 
@@ -321,11 +322,13 @@ static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
     snprintf(nbd_socket, sizeof nbd_socket, "%d", WORKER_NBD_SOCKET);
     snprintf(retry, sizeof retry, "%" PRIu64, options->flush_retry_us);
     snprintf(budget, sizeof budget, "%" PRIu64, options->budget_bytes);
-    snprintf(name, sizeof name, "disk %" PRIu32, disk->number);
-    snprintf(dir, sizeof dir, "%.200s/disks/%" PRIu32,
-             supervisor->options.state_dir, disk->number);
+    snprintf(number, sizeof number, "%" PRIu32, disk->number);
+    snprintf(name, sizeof name, "disk %s", number);
+    snprintf(dir, sizeof dir, "%.200s/disks/%s",
+             supervisor->options.state_dir, number);
     argv[nr++] = supervisor->options.worker_path;
     argv[nr++] = "--socket", argv[nr++] = socket;
+    argv[nr++] = "--disk", argv[nr++] = number;
     argv[nr++] = "--target", argv[nr++] = disk->target.path;
     argv[nr++] = "--engine", argv[nr++] = options->engine;
     argv[nr++] = "--flush-retry", argv[nr++] = retry;

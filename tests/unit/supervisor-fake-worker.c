@@ -474,6 +474,7 @@ static void parse(int argc, char **argv)
         { "user", required_argument, NULL, 0 },
         { "local", required_argument, NULL, 0 },
         { "cgroup", required_argument, NULL, 0 },
+        { "disk", required_argument, NULL, 0 },
         { NULL, 0, NULL, 0 }
     };
     int option;
