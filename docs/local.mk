@@ -6,8 +6,7 @@ PODS = %D%/vbdd.pod %D%/vbdd-local.pod %D%/vbdd.conf.pod %D%/vbdctl.pod \
 EXTRA_DIST += $(PODS) %D%/ARCHITECTURE.md %D%/PROTOCOL.md %D%/TESTING.md
 
 # For administrators, and what these refer to.
-dist_doc_DATA = %D%/MOVING.md %D%/FLUSH.md %D%/LIMITS.md \
-	%D%/OPERATIONS.md \
+dist_doc_DATA = %D%/OPERATIONS.md %D%/MOVING.md %D%/FLUSH.md %D%/LIMITS.md \
 	%D%/COHERENCY.md %D%/CONTROL.md %D%/THREAT-MODEL.md
 examplesdir = $(docdir)/examples
 dist_examples_DATA = %D%/examples/blkback-beside-vbdd.rules \
