@@ -12,6 +12,7 @@
 #include "backend/supervisor/domain.h"
 #include "backend/supervisor/vbd.h"
 #include "common/blkif/xenbus.h"
+#include "common/host/blkback.h"
 #include "common/host/log.h"
 
 /* For one pass of the loop. An event is a string comparison or two, and is
@@ -401,6 +402,10 @@ int backend_start(struct supervisor *supervisor)
     backend->work.data = backend->retry.data = backend;
     backend->events.data = backend->pulse.data = backend;
     find_ourselves(supervisor);
+    if (!supervisor->options.local_dir && blkback_is_loaded())
+        log_warning("xen-blkback is loaded: it takes every disk with "
+                    "backendtype=phy, also those with script=" VBD_SCRIPT
+                    ", which are refused then; see block-vbdd(8)");
     error = watch_trees(supervisor);
     if (!error)
         error = store_watch(supervisor->store, "@releaseDomain",

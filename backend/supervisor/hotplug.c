@@ -109,7 +109,9 @@ static void attach(struct vbd *vbd, bool is_reattach, struct waiter *waiter)
     char reason[REASON_BYTES];
     struct pending *pending;
     struct target target;
-    int error = read_target(vbd, &target, reason, sizeof reason);
+    int error = node_is_taken(vbd, reason, sizeof reason)
+                    ? -EBUSY : read_target(vbd, &target, reason,
+                                           sizeof reason);
 
     if (error) {
         log_error("%s: %s", vbd->name, reason);

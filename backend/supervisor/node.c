@@ -9,6 +9,7 @@
 
 #include "backend/supervisor/text.h"
 #include "backend/supervisor/vbd.h"
+#include "common/host/blkback.h"
 
 enum { SHOWN_BYTES = 64 };
 
@@ -68,6 +69,19 @@ int node_judge(const struct vbd *vbd, char *reason, unsigned reason_size)
         return -EINVAL;
     }
     return 0;
+}
+
+/* It came to the node as we did, by a watch, and may have been slower: whoever
+ * asks once asks again before a ring is mapped. */
+bool node_is_taken(const struct vbd *vbd, char *reason, unsigned reason_size)
+{
+    if (vbd->tree != VBD_TREE_PHY || vbd->supervisor->options.local_dir ||
+        !blkback_has(vbd->domid, vbd->devid))
+        return false;
+    snprintf(reason, reason_size, "xen-blkback of this kernel has taken it; "
+             "keep that out, which concerns all other phy disks of this host "
+             "(see block-vbdd(8)), or on Xen 4.19 use backendtype=tap");
+    return true;
 }
 
 /* --- what it asks for ----------------------------------------------------- */

@@ -15,6 +15,9 @@ int node_judge(const struct vbd *vbd, char *reason, unsigned reason_size);
 /* Where the front end of such a node is. */
 void node_print_frontend(const struct vbd *vbd, char *path, unsigned size);
 
+/* Does the kernel's back end serve it as well? Says so in a sentence. */
+bool node_is_taken(const struct vbd *vbd, char *reason, unsigned reason_size);
+
 /* Reads what its disk is to be (params and mode). 0 or -errno with a
  * sentence. What is at the path is not looked at. */
 int node_read_target(const struct vbd *vbd, struct target *target,

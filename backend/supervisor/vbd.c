@@ -252,6 +252,10 @@ static void connect(struct vbd *vbd)
      * to another host. */
     if (vbd->is_suspended)
         return;
+    if (node_is_taken(vbd, reason, sizeof reason)) {
+        fail(vbd, reason);
+        return;
+    }
     request.connect.domid = vbd->domid;
     request.connect.read_only = !vbd->is_writable;
     features_settle(vbd, &request.connect);

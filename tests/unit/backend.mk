@@ -7,8 +7,8 @@ supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-running %D%/supervisor-storm %D%/supervisor-leaks \
 	%D%/supervisor-suspend %D%/supervisor-whole \
 	%D%/supervisor-restore %D%/supervisor-nbd %D%/supervisor-hostile \
-	%D%/supervisor-transcripts \
-	%D%/supervisor-cgroups %D%/host-log
+	%D%/supervisor-transcripts %D%/supervisor-blkback \
+	%D%/supervisor-policy %D%/supervisor-cgroups %D%/host-log
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -24,6 +24,12 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_transcripts_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_transcripts_LDADD = $(supervisor_rig_libs)
 EXTRA_DIST += %D%/transcripts
+%C%_supervisor_policy_SOURCES = %D%/supervisor-policy.c $(supervisor_rig)
+%C%_supervisor_policy_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_policy_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_blkback_SOURCES = %D%/supervisor-blkback.c $(supervisor_rig)
+%C%_supervisor_blkback_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_blkback_LDADD = $(supervisor_rig_libs)
 %C%_supervisor_features_SOURCES = %D%/supervisor-features.c \
 	$(supervisor_rig)
 %C%_supervisor_features_CFLAGS = $(supervisor_rig_cflags)
