@@ -379,6 +379,7 @@ static void start(struct disk *disk)
     if (!error) {
         cgroups_add(&disk->supervisor->cgroups, disk->target.key,
                     disk->cgroup);
+        cgroups_limit(disk->cgroup, disk->target.device, &options->rates);
         error = launch(disk, disk->fail_stop[0], reason, sizeof reason);
         if (!error)
             return;
