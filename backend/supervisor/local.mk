@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The control plane. What can be tested without a store is in the library.
 noinst_LIBRARIES += libsupervisor.a
-libsupervisor_a_SOURCES = %D%/config.c %D%/config.h %D%/front.c %D%/front.h \
+libsupervisor_a_SOURCES = %D%/cgroups.c %D%/cgroups.h %D%/config.c %D%/config.h %D%/front.c %D%/front.h \
 	%D%/percentile.c %D%/percentile.h %D%/target.c %D%/target.h \
 	%D%/text.c %D%/text.h %D%/units.c %D%/units.h
 libsupervisor_a_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)

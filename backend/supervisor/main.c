@@ -183,6 +183,7 @@ static int start(struct supervisor *supervisor, struct control **control)
         log_error("the XenStore cannot be reached: %s", strerror(-error));
         return error;
     }
+    cgroups_begin(&supervisor->cgroups);
     error = domain_start(supervisor);
     if (error) {
         log_error("domains cannot be watched: %s", strerror(-error));

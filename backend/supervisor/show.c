@@ -52,6 +52,8 @@ static json_t *disk_json(const struct disk *disk)
     if (json && disk->worker)
         json_object_set_new(json, "worker",
                             json_integer(worker_pid(disk->worker)));
+    if (json && disk->worker)
+        json_object_set_new(json, "cgroup", command_text(disk->cgroup));
     if (json && disk->ready.size_bytes) {
         json_object_set_new(json, "bytes",
                             command_number(disk->ready.size_bytes));

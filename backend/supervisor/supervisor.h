@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "backend/supervisor/cgroups.h"
 #include "backend/supervisor/config.h"
 #include "backend/supervisor/options.h"
 #include "backend/supervisor/store.h"
@@ -28,6 +29,7 @@ struct supervisor {
     struct ev_loop *loop;
     struct options options;
     struct config config;
+    struct cgroups cgroups;
     struct store *store;
     struct backend *backend;
     struct domain_watch *domain_watch;

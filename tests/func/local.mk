@@ -16,7 +16,8 @@ FUNC_TESTS = \
 	%D%/dd-shows-what-each-path-sees.sh \
 	%D%/an-emulated-client-is-seen.sh \
 	%D%/verify-over-all-paths.sh \
-	%D%/metrics.sh \
+	%D%/a-control-group-for-each-disk.sh \
+	%D%/metrics.sh %D%/the-journal-has-fields.sh \
 	%D%/bench-counts.sh
 TESTS += $(FUNC_TESTS)
 dist_check_SCRIPTS += $(FUNC_TESTS)

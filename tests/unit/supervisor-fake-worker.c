@@ -473,6 +473,8 @@ static void parse(int argc, char **argv)
         { "log-level", required_argument, NULL, 0 },
         { "user", required_argument, NULL, 0 },
         { "local", required_argument, NULL, 0 },
+        { "cgroup", required_argument, NULL, 0 },
+        { "disk", required_argument, NULL, 0 },
         { NULL, 0, NULL, 0 }
     };
     int option;

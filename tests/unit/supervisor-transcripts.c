@@ -206,13 +206,16 @@ static bool script_ends(const char *action, const char *path,
     return true;
 }
 
+/* vbdd hears of a node that has gone a moment after it went. */
 static bool vbd_is_from(const char *name, const char *wanted)
 {
-    const char *node = json_string_value(json_object_get(rig_vbd(name),
-                                                         "node"));
+    const char *node = NULL;
 
-    if (strcmp(node ? node : "-", wanted) == 0)
-        return true;
+    for (int ms = 0; ms < PATIENCE_MS; ms += STEP_MS, usleep(STEP_MS * 1000)) {
+        node = json_string_value(json_object_get(rig_vbd(name), "node"));
+        if (strcmp(node ? node : "-", wanted) == 0)
+            return true;
+    }
     NOTE("%s is served from %s, not %s", name, node ? node : "-", wanted);
     return false;
 }
