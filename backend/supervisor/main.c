@@ -276,7 +276,7 @@ static int serve(struct supervisor *supervisor, int ready_fd)
     if (lock >= 0)
         close(lock);
     log_info("ended");
-    return error ? 1 : 0;
+    return error || supervisor->is_unable ? 1 : 0;
 }
 
 /* The parent waits until its child serves, or has failed and said why. */

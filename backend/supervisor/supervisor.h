@@ -41,6 +41,7 @@ struct supervisor {
     struct disk_list disks;
     uint32_t last_vbd, last_disk; /* numbers given out; none is used twice */
     bool is_stopping;
+    bool is_unable; /* to serve: it stops for somebody else to try */
 };
 
 /* Ends the loop once is_stopping is set and nothing is left to wait for.
