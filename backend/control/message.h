@@ -38,6 +38,8 @@ enum message_type {
     MESSAGE_VBD_STATS,   /* the reply carries message_vbd_stats */
     MESSAGE_LOG_LEVEL,   /* message.log_level */
     MESSAGE_NBD_STATS,   /* the reply carries message_nbd_stats */
+    MESSAGE_XENTOP,      /* a file comes along: count the vbd's requests in it
+                            (xentop.h) */
     MESSAGE_HOLD,        /* vbdd stops: take nothing more of any vbd, drain,
                             write the hold records; and then as DETACH */
     /* worker -> supervisor */

@@ -232,6 +232,18 @@ static bool handle_vbd(struct worker *worker, const struct message *message,
     }
 }
 
+/* fd is taken over. */
+static int show_xentop(struct worker *worker, uint32_t number, int fd)
+{
+    struct vbd *vbd = vbd_find(worker, number);
+
+    if (vbd)
+        return xentop_open(&vbd->xentop, fd);
+    if (fd >= 0)
+        close(fd);
+    return -ENOENT;
+}
+
 /* As handle(). */
 static bool disconnect(struct worker *worker, const struct message *message,
                        struct message *reply)
@@ -313,8 +325,11 @@ static void on_message(struct ev_loop *loop, ev_io *watcher, int events)
     }
     reply = (struct message){ .type = MESSAGE_REPLY, .tag = message.tag,
                               .vbd = message.vbd };
-    if (message.type == MESSAGE_CONNECT) {
-        reply.error = connect_vbd(worker, &message, nr_fds ? fd : -1, &reply);
+    if (message.type == MESSAGE_CONNECT || message.type == MESSAGE_XENTOP) {
+        fd = nr_fds ? fd : -1;
+        reply.error = message.type == MESSAGE_CONNECT
+                          ? connect_vbd(worker, &message, fd, &reply)
+                          : show_xentop(worker, message.vbd, fd);
         worker_send(worker, &reply, NULL, 0);
         return;
     }

@@ -29,6 +29,7 @@ void vbd_free(struct vbd *vbd)
     for (unsigned i = 0; i < vbd->nr_queues; i++)
         queue_close(&vbd->queues[i]);
     persistent_close(vbd->persistent);
+    xentop_close(&vbd->xentop);
     if (vbd->hold_fd >= 0)
         close(vbd->hold_fd);
     free(vbd);

@@ -17,7 +17,8 @@ vbdd_SOURCES = %D%/backend.c %D%/backend.h %D%/command.c %D%/command.h \
 	%D%/options.h %D%/resize.c %D%/sharing.c %D%/sharing.h %D%/show.c \
 	%D%/state.c %D%/state.h %D%/stats.c %D%/store.c %D%/store.h \
 	%D%/supervisor.h %D%/toolstack.c %D%/vbd.c %D%/vbd.h %D%/waiter.h \
-	%D%/worker.c %D%/worker.h backend/control/message.h
+	%D%/worker.c %D%/worker.h %D%/xentop.c %D%/xentop.h \
+	backend/control/message.h backend/control/xentop.h
 vbdd_CFLAGS = $(AM_CFLAGS) $(XENSTORE_CFLAGS) $(JANSSON_CFLAGS) \
 	$(SYSTEMD_CFLAGS)
 vbdd_LDADD = libsupervisor.a libdomain.a libblkif.a liblocal.a libhost.a \

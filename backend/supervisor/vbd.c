@@ -19,6 +19,7 @@
 #include "backend/supervisor/hotplug.h"
 #include "backend/supervisor/node.h"
 #include "backend/supervisor/state.h"
+#include "backend/supervisor/xentop.h"
 #include "common/host/log.h"
 #include "common/host/vdev.h"
 
@@ -178,6 +179,7 @@ static void disconnected(void *context, const struct message *reply)
 
     vbd->ring = VBD_RING_NONE;
     hold_drop(vbd, NULL);
+    xentop_remove(vbd);
     if (reply && reply->error)
         log_limited(&vbd->limit, LOG_LEVEL_WARNING,
                     "%s: its ring was given back with an error: %s",
@@ -235,7 +237,9 @@ static void connected(void *context, const struct message *reply)
     bool was_held = vbd->state != XENBUS_INIT_WAIT;
 
     vbd->ring = reply && !reply->error ? VBD_RING_CONNECTED : VBD_RING_NONE;
-    if (vbd->ring == VBD_RING_NONE)
+    if (vbd->ring == VBD_RING_CONNECTED)
+        xentop_add(vbd);
+    else
         hold_drop(vbd, NULL);
     if (vbd->ring == VBD_RING_CONNECTED && was_held) {
         /* Its front end is to notice nothing. */
@@ -316,6 +320,7 @@ void vbd_worker_lost(struct vbd *vbd)
 
     vbd->ring = VBD_RING_NONE;
     hold_drop(vbd, NULL);
+    xentop_remove(vbd);
     snprintf(vbd->error, sizeof vbd->error, "the worker of its disk has ended; "
              "detach and attach it again");
     state_write(vbd, pairs, 1, vbd->state);
@@ -325,6 +330,7 @@ void vbd_worker_lost(struct vbd *vbd)
 void vbd_let_go(struct vbd *vbd)
 {
     assert(!is_waiting_for_worker(vbd) && !vbd->disk);
+    xentop_remove(vbd);
     if (vbd_holds_ring(vbd))
         vbd->ring = VBD_RING_HELD;
     vbd_set_dirty(vbd);
@@ -435,6 +441,8 @@ static void adopt(struct vbd *vbd, const struct back *back)
     node_print_frontend(vbd, vbd->frontend, sizeof vbd->frontend);
     watch_front(vbd, true);
     vbd->state = back->state;
+    if (vbd->state != XENBUS_INITIALISING)
+        xentop_adopt(vbd);
     switch (back->state) {
     case XENBUS_CLOSED:
         break;

@@ -72,6 +72,7 @@ static const char *type_text(uint32_t type)
     case MESSAGE_VBD_STATS: return "VBD_STATS";
     case MESSAGE_LOG_LEVEL: return "LOG_LEVEL";
     case MESSAGE_NBD_STATS: return "NBD_STATS";
+    case MESSAGE_XENTOP: return "XENTOP";
     case MESSAGE_HOLD: return "HOLD";
     case MESSAGE_READY: return "READY";
     case MESSAGE_FAILED: return "FAILED";
@@ -270,6 +271,7 @@ static void take_message(struct worker *worker, const struct message *message)
     case MESSAGE_VBD_STATS:
     case MESSAGE_LOG_LEVEL:
     case MESSAGE_NBD_STATS:
+    case MESSAGE_XENTOP:
     case MESSAGE_HOLD:
         break;
     }

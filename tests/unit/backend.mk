@@ -8,7 +8,8 @@ supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-suspend %D%/supervisor-hold %D%/supervisor-whole \
 	%D%/supervisor-restore %D%/supervisor-nbd %D%/supervisor-hostile \
 	%D%/supervisor-transcripts %D%/supervisor-blkback \
-	%D%/supervisor-policy %D%/supervisor-cgroups %D%/host-log
+	%D%/supervisor-policy %D%/supervisor-cgroups %D%/host-log \
+	%D%/supervisor-store
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -24,6 +25,10 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_transcripts_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_transcripts_LDADD = $(supervisor_rig_libs)
 EXTRA_DIST += %D%/transcripts
+%C%_supervisor_store_SOURCES = %D%/supervisor-store.c $(supervisor_rig)
+%C%_supervisor_store_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_store_LDADD = $(supervisor_rig_libs)
+	$(supervisor_rig)
 %C%_supervisor_policy_SOURCES = %D%/supervisor-policy.c $(supervisor_rig)
 %C%_supervisor_policy_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_policy_LDADD = $(supervisor_rig_libs)

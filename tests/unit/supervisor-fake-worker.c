@@ -617,6 +617,8 @@ int main(int argc, char **argv)
     while (packet_receive(worker.socket, &message, sizeof message, &fd, 1,
                           &nr_fds) == 0) {
         take_request(&message, nr_fds ? fd : -1);
+        if (nr_fds && message.type == MESSAGE_XENTOP)
+            close(fd);
         if (is_mode("door"))
             keep_door();
     }
