@@ -81,7 +81,7 @@ EXTRA_DIST += %D%/transcripts
 %C%_host_log_SOURCES = %D%/host-log.c %D%/tap.h
 %C%_host_log_LDADD = libhost.a
 %C%_supervisor_cgroups_SOURCES = %D%/supervisor-cgroups.c %D%/tap.h
-%C%_supervisor_cgroups_LDADD = libsupervisor.a libhost.a
+%C%_supervisor_cgroups_LDADD = libsupervisor.a libstorage.a libhost.a
 %C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
 # messages are passed by value here; this runs on an ordinary stack
 %C%_supervisor_fake_worker_CFLAGS = $(AM_CFLAGS) -Wframe-larger-than=65536
