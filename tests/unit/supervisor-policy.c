@@ -151,7 +151,9 @@ static void look_at_worker(char *text)
     REQUIRE(file);
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
-        if (strncmp(line, "STATS", 5) != 0)
+        if (strncmp(line, "START", 5) == 0) /* not its disk's number */
+            add_text(text, strstr(line, "--target"));
+        else if (strncmp(line, "STATS", 5) != 0)
             add_text(text, line);
     }
     fclose(file);
