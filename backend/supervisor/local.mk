@@ -21,6 +21,6 @@ vbdd_SOURCES = %D%/backend.c %D%/backend.h %D%/command.c %D%/command.h \
 	backend/control/message.h backend/control/xentop.h
 vbdd_CFLAGS = $(AM_CFLAGS) $(XENSTORE_CFLAGS) $(JANSSON_CFLAGS) \
 	$(SYSTEMD_CFLAGS)
-vbdd_LDADD = libsupervisor.a libdomain.a libblkif.a liblocal.a libhost.a \
-	$(EV_LIBS) $(XENCONTROL_LIBS) $(XENSTORE_LIBS) $(JANSSON_LIBS) \
+vbdd_LDADD = libsupervisor.a libdomain.a libblkif.a liblocal.a libstorage.a \
+	libhost.a $(EV_LIBS) $(XENCONTROL_LIBS) $(XENSTORE_LIBS) $(JANSSON_LIBS) \
 	$(INIH_LIBS) $(SYSTEMD_LIBS)

@@ -377,10 +377,11 @@ static enum xenbus_state read_front(struct vbd *vbd)
         error = store_read_in(vbd->supervisor->store, vbd->frontend, "state",
                               value, sizeof value, &length);
     /* A store that cannot answer has not said that the front end is gone; a
-     * value that is too long for a state is none. */
+     * value that is too long for a state is none; and a driver domain is not
+     * told that there is nothing where it may not look. */
     if (!error)
         vbd->front = xenbus_parse_state(value, length);
-    else if (error == -ENOENT || error == -E2BIG)
+    else if (error == -ENOENT || error == -E2BIG || error == -EACCES)
         vbd->front = XENBUS_UNKNOWN;
     else
         backend_retry(vbd);
