@@ -53,12 +53,12 @@ for n in 1 2 3; do
   start_vbdd
   await_taken_up $n && await_rounds 2 && echo "LAB: stop $n: goes on"
 done
-worker=$(pgrep -f 'vbdd-disk ' | head -n 1)
+worker=$(pidof vbdd-disk)
 kill -KILL $vbdd
 wait $vbdd 2>/dev/null
 start_vbdd
 await_taken_up 4 && await_rounds 2 && echo "LAB: kill: goes on"
-kill -0 "$worker" 2>/dev/null || echo "LAB: kill: worker ended"
+[ -n "$worker" ] && ! kill -0 "$worker" 2>/dev/null && echo "LAB: kill: worker ended"
 # the guest pauses now and then: once more, whatever it does
 kill $vbdd
 wait $vbdd
