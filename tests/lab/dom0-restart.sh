@@ -27,20 +27,20 @@ rounds() { grep -c 'JOB: round' $console 2>/dev/null; }
 # await_rounds N: until the guest has done so many more
 await_rounds() {
   local goal=$(($(rounds) + $1)) i
-  for i in $(seq 600); do
+  for i in $(seq 150); do
     [ "$(rounds)" -ge "$goal" ] && return 0
     has_ended && return 1
-    sleep 0.1
+    sleep 0.3
   done
   return 1
 }
 taken_up() { grep -c ': goes on with' /tmp/vbdd.log; }
 await_taken_up() {
   local i
-  for i in $(seq 100); do [ "$(taken_up)" -ge "$1" ] && return; sleep 0.1; done
+  for i in $(seq 50); do [ "$(taken_up)" -ge "$1" ] && return; sleep 0.3; done
   return 1
 }
-await_rounds 2
+await_rounds 2 || await_rounds 2
 back=$(xenstore-list /local/domain/0/backend/vbd | head -n 1)
 back=/local/domain/0/backend/vbd/$back/51712/state
 xenstore-watch $back >/tmp/states 2>&1 &
@@ -53,12 +53,12 @@ for n in 1 2 3; do
   start_vbdd
   await_taken_up $n && await_rounds 2 && echo "LAB: stop $n: goes on"
 done
-worker=$(pgrep -f 'vbdd-disk ' | head -n 1)
+worker=$(pidof vbdd-disk)
 kill -KILL $vbdd
 wait $vbdd 2>/dev/null
 start_vbdd
 await_taken_up 4 && await_rounds 2 && echo "LAB: kill: goes on"
-kill -0 "$worker" 2>/dev/null || echo "LAB: kill: worker ended"
+[ -n "$worker" ] && ! kill -0 "$worker" 2>/dev/null && echo "LAB: kill: worker ended"
 # the guest pauses now and then: once more, whatever it does
 kill $vbdd
 wait $vbdd

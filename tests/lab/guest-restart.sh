@@ -9,9 +9,9 @@ mkdir -p /mnt
 mount -t ext4 /dev/xvda /mnt
 dmesg -c >/dev/null
 i=0
-while [ $i -lt 30 ]; do
+while [ $i -lt 16 ]; do
   i=$((i + 1))
-  dd if=/dev/urandom of=/tmp/data bs=64k count=16 2>/dev/null
+  dd if=/dev/urandom of=/tmp/data bs=64k count=8 2>/dev/null
   cp /tmp/data /mnt/data-$((i % 4))
   sync
   echo 3 > /proc/sys/vm/drop_caches
