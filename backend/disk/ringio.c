@@ -33,6 +33,11 @@ static bool is_flush_kind(uint8_t operation)
            operation == BLKIF_OP_WRITE_BARRIER;
 }
 
+bool ring_request_is_flush(const struct ring_request *r)
+{
+    return is_flush_kind(r->io.operation);
+}
+
 /* --- from the ring -------------------------------------------------------- */
 
 static void complete(struct ring_request *r, int error)
@@ -259,8 +264,10 @@ static unsigned queue_take(struct queue *queue, unsigned max)
     vbd->worker->stats.take_batches++;
     queue->stats.take_batches++;
     queue->stats.requests += (unsigned)nr;
-    for (int i = 0; i < nr; i++)
+    for (int i = 0; i < nr; i++) {
         taken[i] = accept_request(queue, &wire[i], now_us);
+        xentop_take(&vbd->xentop, taken[i]->io.operation);
+    }
     transfer_run(vbd->worker);
     for (int i = 0; i < nr; i++)
         prepare(taken[i]);
@@ -310,6 +317,10 @@ static void count(struct worker *worker, const struct ring_request *r,
         stats->bytes_read += range_bytes(r);
     else if (status == BLKIF_RSP_OKAY && r->data)
         stats->bytes_written += range_bytes(r);
+    xentop_answer(&r->queue->vbd->xentop, operation,
+                  status == BLKIF_RSP_ERROR,
+                  status == BLKIF_RSP_OKAY ? range_bytes(r) / BLKIF_SECTOR_BYTES
+                                           : 0, took_us);
     if (is_flush_kind(operation)) {
         latency_add(stats->flush_latency, took_us);
         stats->flush_latency_us += took_us;

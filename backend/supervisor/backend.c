@@ -20,7 +20,8 @@
  * round trips to xenstored. */
 enum { MAX_EVENTS = 100000, MAX_EVALUATIONS = 16 };
 static const double RETRY_SECONDS = 1.0;
-/* libxenstore's descriptor does not tell that xenstored has gone. */
+/* libxenstore's descriptor does not tell that xenstored has gone; nor does
+ * anything tell that it has come back. */
 static const double PULSE_SECONDS = 2.0;
 
 static const char token_backend[] = "backend", token_domains[] = "domains",
@@ -34,7 +35,7 @@ struct backend {
     ev_timer work, retry; /* work: as soon as the loop comes round */
     ev_timer pulse;
     bool are_domains_dirty;
-    bool is_store_lost;
+    bool is_store_lost, is_other_store_told;
 };
 
 void backend_wake(struct supervisor *supervisor)
@@ -259,6 +260,43 @@ static void take_event(struct backend *backend, const char *path,
         front_changed(backend->supervisor, token + strlen(token_front));
 }
 
+/* A XenStore answers again. Of what has happened meanwhile there were no events,
+ * and our watches it does not know: whoever comes next starts afresh. But not
+ * for a store that has nothing of what is served, and would have it end. */
+static bool has_what_is_served(struct store *store,
+                               const struct supervisor *supervisor)
+{
+    char value[STORE_VALUE_BYTES];
+    const struct vbd *vbd;
+
+    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
+        if (vbd_holds_ring(vbd) &&
+            store_read_in(store, vbd->path, "state", value, sizeof value,
+                          NULL) < 0)
+            return false;
+    return true;
+}
+
+static void look_for_store(struct backend *backend)
+{
+    struct supervisor *supervisor = backend->supervisor;
+    struct store *store;
+
+    if (supervisor->is_stopping || store_open_again(&store) < 0)
+        return;
+    if (has_what_is_served(store, supervisor)) {
+        log_error("a XenStore answers again: vbdd ends, for the next one to go "
+                  "on with it");
+        supervisor->is_unable = true;
+        supervisor_stop(supervisor);
+    } else if (!backend->is_other_store_told) {
+        backend->is_other_store_told = true;
+        log_error("the XenStore that answers now does not have the disks that "
+                  "are served: they are served on, until vbdd is stopped");
+    }
+    store_close(store);
+}
+
 /* The guests' rings do not need the store: what is connected is served on. */
 static void store_lost(struct backend *backend, int error)
 {
@@ -266,9 +304,9 @@ static void store_lost(struct backend *backend, int error)
         return;
     backend->is_store_lost = true;
     ev_io_stop(backend->supervisor->loop, &backend->events);
-    ev_timer_stop(backend->supervisor->loop, &backend->pulse);
-    log_error("the XenStore has gone (%s): nothing can be attached, closed or "
-              "detached any more", strerror(-error));
+    log_error("the XenStore has gone (%s): what is connected is served on, "
+              "but nothing can be attached, closed or detached any more",
+              strerror(-error));
 }
 
 /* A thread of libxenstore's reads events as they come and keeps them in our
@@ -341,6 +379,18 @@ static void on_work(struct ev_loop *loop, ev_timer *watcher, int revents)
     work(watcher->data);
 }
 
+static void on_pulse(struct ev_loop *loop, ev_timer *watcher, int revents)
+{
+    struct backend *backend = watcher->data;
+
+    (void)loop;
+    (void)revents;
+    if (backend->is_store_lost)
+        look_for_store(backend);
+    else
+        work(backend);
+}
+
 static void on_retry(struct ev_loop *loop, ev_timer *watcher, int revents)
 {
     struct backend *backend = watcher->data;
@@ -398,7 +448,7 @@ int backend_start(struct supervisor *supervisor)
     ev_timer_init(&backend->retry, on_retry, RETRY_SECONDS, 0.);
     ev_io_init(&backend->events, on_events, store_fd(supervisor->store),
                EV_READ);
-    ev_timer_init(&backend->pulse, on_work, PULSE_SECONDS, PULSE_SECONDS);
+    ev_timer_init(&backend->pulse, on_pulse, PULSE_SECONDS, PULSE_SECONDS);
     backend->work.data = backend->retry.data = backend;
     backend->events.data = backend->pulse.data = backend;
     find_ourselves(supervisor);

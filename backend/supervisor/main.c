@@ -17,6 +17,7 @@
 #include "backend/supervisor/disk.h"
 #include "backend/supervisor/domain.h"
 #include "backend/supervisor/door.h"
+#include "backend/supervisor/hold.h"
 #include "backend/supervisor/vbd.h"
 #include "common/host/log.h"
 
@@ -38,15 +39,18 @@ void supervisor_check_stopped(struct supervisor *supervisor)
 
 void supervisor_stop(struct supervisor *supervisor)
 {
-    struct vbd *vbd;
+    struct disk *disk = TAILQ_FIRST(&supervisor->disks), *next;
 
     if (supervisor->is_stopping)
         return;
-    log_info("stopping: every disk is drained and flushed first");
+    log_info("stopping: every disk is drained and flushed first, and guests "
+             "that run wait for the next vbdd");
     sd_notify(0, "STOPPING=1");
     supervisor->is_stopping = true;
-    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
-        vbd_set_dirty(vbd);
+    for (; disk; disk = next) {
+        next = TAILQ_NEXT(disk, link);
+        disk_stop(disk);
+    }
     backend_wake(supervisor);
 }
 
@@ -111,16 +115,25 @@ static int make_absolute(const char **dir)
     return 0;
 }
 
+/* Who held the lock before us, or 0. */
+static pid_t read_predecessor(int lock)
+{
+    char text[16] = "";
+
+    return pread(lock, text, sizeof text - 1, 0) > 0 ? atoi(text) : 0;
+}
+
 /* Makes the state directory and takes its lock, which is held as long as the
  * process lives. Returns the lock's descriptor or -errno. */
-static int take_state_dir(struct options *options)
+static int take_state_dir(struct options *options, pid_t *predecessor)
 {
     const char *dir = options->state_dir;
     char path[PATH_BYTES];
     int fd;
 
     if (make_dir(dir, "") || check_dir(dir) || make_dir(dir, "/disks") ||
-        make_dir(dir, "/fail-stop") || make_absolute(&options->state_dir))
+        make_dir(dir, "/fail-stop") || make_dir(dir, "/hold") ||
+        make_dir(dir, "/leases") || make_absolute(&options->state_dir))
         return -EIO;
     snprintf(path, sizeof path, "%s/lock", dir);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -139,8 +152,9 @@ static int take_state_dir(struct options *options)
         close(fd);
         return -EIO;
     }
+    *predecessor = read_predecessor(fd);
     if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
-        log_warning("%s: %s", path, strerror(errno)); /* for people only */
+        log_warning("%s: %s", path, strerror(errno));
     return fd;
 }
 
@@ -195,6 +209,7 @@ static int start(struct supervisor *supervisor, struct control **control)
                   strerror(-error));
         return error;
     }
+    holds_begin(supervisor);
     error = control_start(supervisor, control);
     if (error)
         log_error("%s/control: %s", supervisor->options.state_dir,
@@ -234,6 +249,7 @@ static void free_all(struct supervisor *supervisor)
         TAILQ_REMOVE(&supervisor->vbds, vbd, link);
         free(vbd);
     }
+    xentop_end(supervisor);
     backend_stop(supervisor);
     domain_stop(supervisor);
     store_close(supervisor->store);
@@ -246,8 +262,11 @@ static void free_all(struct supervisor *supervisor)
 static int serve(struct supervisor *supervisor, int ready_fd)
 {
     struct control *control = NULL;
-    int lock = take_state_dir(&supervisor->options), error = lock;
+    pid_t predecessor = 0;
+    int lock = take_state_dir(&supervisor->options, &predecessor),
+        error = lock;
 
+    xentop_begin(supervisor, predecessor);
     supervisor->loop = ev_default_loop(0);
     if (lock >= 0)
         error = start(supervisor, &control);
@@ -263,7 +282,7 @@ static int serve(struct supervisor *supervisor, int ready_fd)
     if (lock >= 0)
         close(lock);
     log_info("ended");
-    return error ? 1 : 0;
+    return error || supervisor->is_unable ? 1 : 0;
 }
 
 /* The parent waits until its child serves, or has failed and said why. */

@@ -13,6 +13,7 @@
 #include "backend/supervisor/config.h"
 #include "backend/supervisor/options.h"
 #include "backend/supervisor/store.h"
+#include "backend/supervisor/xentop.h"
 
 struct backend;
 struct disk;
@@ -30,6 +31,7 @@ struct supervisor {
     struct options options;
     struct config config;
     struct cgroups cgroups;
+    struct xentop xentop;
     struct store *store;
     struct backend *backend;
     struct domain_watch *domain_watch;
@@ -39,13 +41,15 @@ struct supervisor {
     struct disk_list disks;
     uint32_t last_vbd, last_disk; /* numbers given out; none is used twice */
     bool is_stopping;
+    bool is_unable; /* to serve: it stops for somebody else to try */
 };
 
 /* Ends the loop once is_stopping is set and nothing is left to wait for.
  * Called by whoever has just given up the last of something. */
 void supervisor_check_stopped(struct supervisor *supervisor);
-/* Starts an orderly end: every ring is given back, every worker drains and
- * flushes. */
+/* Starts an orderly end: every ring that is served is held for the next vbdd,
+ * every worker drains and flushes. Nothing is written that a front end could
+ * see. */
 void supervisor_stop(struct supervisor *supervisor);
 
 #endif

@@ -32,6 +32,7 @@ extern char **environ;
 struct call {
     TAILQ_ENTRY(call) link;
     struct message request;
+    int fd; /* goes with it, or -1 */
     bool is_sent;
     void (*done)(void *context, const struct message *reply);
     void *context;
@@ -71,6 +72,8 @@ static const char *type_text(uint32_t type)
     case MESSAGE_VBD_STATS: return "VBD_STATS";
     case MESSAGE_LOG_LEVEL: return "LOG_LEVEL";
     case MESSAGE_NBD_STATS: return "NBD_STATS";
+    case MESSAGE_XENTOP: return "XENTOP";
+    case MESSAGE_HOLD: return "HOLD";
     case MESSAGE_READY: return "READY";
     case MESSAGE_FAILED: return "FAILED";
     case MESSAGE_REPLY: return "REPLY";
@@ -94,6 +97,13 @@ void worker_kill(struct worker *worker)
 
 /* --- calls ---------------------------------------------------------------- */
 
+static void close_fd(struct call *call)
+{
+    if (call->fd >= 0)
+        close(call->fd);
+    call->fd = -1;
+}
+
 /* Sends what has not been sent, in order, as far as the socket takes it. */
 static void send_calls(struct worker *worker)
 {
@@ -104,9 +114,10 @@ static void send_calls(struct worker *worker)
         if (call->is_sent || worker->socket < 0)
             continue;
         error = packet_send(worker->socket, &call->request,
-                            sizeof call->request, NULL, 0);
+                            sizeof call->request, &call->fd, call->fd >= 0);
         if (error)
             break;
+        close_fd(call);
         call->is_sent = true;
     }
     if (error == -EAGAIN)
@@ -120,10 +131,22 @@ int worker_call(struct worker *worker, const struct message *request,
                 void (*done)(void *context, const struct message *reply),
                 void *context)
 {
+    return worker_call_with(worker, request, -1, done, context);
+}
+
+int worker_call_with(struct worker *worker, const struct message *request,
+                     int fd,
+                     void (*done)(void *context, const struct message *reply),
+                     void *context)
+{
     struct call *call = calloc(1, sizeof *call);
 
-    if (!call)
+    if (!call) {
+        if (fd >= 0)
+            close(fd);
         return -ENOMEM;
+    }
+    call->fd = fd;
     call->request = *request;
     call->request.tag = ++worker->last_tag;
     call->done = done;
@@ -153,6 +176,7 @@ static void finish_call(struct worker *worker, struct call *call,
     if (TAILQ_EMPTY(&worker->calls))
         ev_timer_stop(worker->loop, &worker->slow);
     call->done(call->context, reply);
+    close_fd(call);
     free(call);
 }
 
@@ -247,6 +271,8 @@ static void take_message(struct worker *worker, const struct message *message)
     case MESSAGE_VBD_STATS:
     case MESSAGE_LOG_LEVEL:
     case MESSAGE_NBD_STATS:
+    case MESSAGE_XENTOP:
+    case MESSAGE_HOLD:
         break;
     }
     refuse(worker, "not a worker's to say", message->type);
@@ -362,8 +388,8 @@ static void on_child(struct ev_loop *loop, ev_child *watcher, int revents)
 
 /* Its own process group, so that a terminal's Ctrl-C stops the supervisor
  * only, which then ends the workers in order. */
-static int spawn(struct worker *worker, int listener, int nbd_fd,
-                 const char *const *argv)
+static int spawn(struct worker *worker, int listener,
+                 const struct worker_fds *fds, const char *const *argv)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -381,9 +407,12 @@ static int spawn(struct worker *worker, int listener, int nbd_fd,
     }
     error = posix_spawn_file_actions_adddup2(&actions, listener,
                                              WORKER_SOCKET);
-    if (!error && nbd_fd >= 0)
-        error = posix_spawn_file_actions_adddup2(&actions, nbd_fd,
+    if (!error && fds->nbd >= 0)
+        error = posix_spawn_file_actions_adddup2(&actions, fds->nbd,
                                                  WORKER_NBD_SOCKET);
+    if (!error)
+        error = posix_spawn_file_actions_adddup2(&actions, fds->lease,
+                                                 WORKER_LEASE);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP |
                              POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&attributes, 0);
@@ -398,8 +427,8 @@ static int spawn(struct worker *worker, int listener, int nbd_fd,
 }
 
 /* Makes the socket, starts the program on it and connects. */
-static int launch(struct worker *worker, int nbd_fd, const char *const *argv,
-                  char *reason, unsigned size)
+static int launch(struct worker *worker, const struct worker_fds *fds,
+                  const char *const *argv, char *reason, unsigned size)
 {
     char path[DIR_BYTES + 8];
     int listener, error;
@@ -417,7 +446,7 @@ static int launch(struct worker *worker, int nbd_fd, const char *const *argv,
         snprintf(reason, size, "%s: %s", path, strerror(-error));
     } else {
         fcntl(worker->socket, F_SETFL, O_NONBLOCK);
-        error = spawn(worker, listener, nbd_fd, argv);
+        error = spawn(worker, listener, fds, argv);
         if (error)
             snprintf(reason, size, "%s cannot be started: %s", argv[0],
                      strerror(-error));
@@ -446,14 +475,16 @@ static void init_watchers(struct worker *worker)
 }
 
 int worker_start(struct worker **worker, struct ev_loop *loop,
-                 const char *name, const char *dir, int nbd_fd,
-                 const char *const *argv, const struct worker_events *events,
-                 void *owner, char *reason, unsigned reason_size)
+                 const char *name, const char *dir,
+                 const struct worker_fds *fds, const char *const *argv,
+                 const struct worker_events *events, void *owner,
+                 char *reason, unsigned reason_size)
 {
     struct worker *started = calloc(1, sizeof *started);
     int error;
 
-    assert(nbd_fd < 0 || nbd_fd > WORKER_NBD_SOCKET);
+    assert(fds->nbd < 0 || fds->nbd > WORKER_LEASE);
+    assert(fds->lease > WORKER_LEASE);
     if (!started || strlen(dir) >= sizeof started->dir) {
         free(started);
         snprintf(reason, reason_size, "out of memory, or '%s' is too long",
@@ -465,7 +496,7 @@ int worker_start(struct worker **worker, struct ev_loop *loop,
     snprintf(started->name, sizeof started->name, "%s", name);
     strcpy(started->dir, dir);
     TAILQ_INIT(&started->calls);
-    error = launch(started, nbd_fd, argv, reason, reason_size);
+    error = launch(started, fds, argv, reason, reason_size);
     init_watchers(started);
     if (error) {
         started->has_ended = true;

@@ -9,6 +9,7 @@ FUNC_TESTS = \
 	%D%/a-failed-flush-is-never-a-success.sh \
 	%D%/a-dead-worker-takes-no-other-disk-along.sh \
 	%D%/a-dead-vbdd-leaves-no-orphans.sh \
+	%D%/a-guest-outlives-vbdd.sh \
 	%D%/a-front-end-that-dies.sh \
 	%D%/a-domain-that-is-saved.sh \
 	%D%/guests-of-all-kinds.sh \
@@ -17,7 +18,8 @@ FUNC_TESTS = \
 	%D%/an-emulated-client-is-seen.sh \
 	%D%/verify-over-all-paths.sh \
 	%D%/a-control-group-for-each-disk.sh \
-	%D%/metrics.sh %D%/the-journal-has-fields.sh \
+	%D%/metrics.sh %D%/xentop-sees-each-vbd.sh \
+	%D%/the-journal-has-fields.sh \
 	%D%/bench-counts.sh
 TESTS += $(FUNC_TESTS)
 dist_check_SCRIPTS += $(FUNC_TESTS)
