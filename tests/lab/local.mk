@@ -12,7 +12,7 @@ EXTRA_DIST += $(LAB_TESTS) %D%/lab %D%/lib.sh %D%/initrd.sh %D%/dom0-init \
 	%D%/guest-restart.sh %D%/dom0-restart.sh \
 	%D%/dom0-volumes.sh %D%/dom0-admin.sh %D%/guest-admin.sh %D%/README.md \
 	%D%/shell %D%/dom0-shell %D%/debian/image.sh %D%/debian/init \
-	%D%/debian/run %D%/debian/lab.service
+	%D%/debian/run %D%/debian/lab.service %D%/stamps
 
 # all of them, or those that CASE names: make check-lab CASE=under-systemd
 check-lab: all
