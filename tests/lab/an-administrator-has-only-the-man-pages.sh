@@ -33,5 +33,5 @@ says "and no disk is left" "LAB: disks left: 0"
 grep -q 'LAB: done: systemctl stop' "$log" &&
     ! grep -q 'LAB: not done' "$log" && echo "all done" >>"$log"
 says "no command of the pages is refused" "^all done"
-says "vbdd ends in order" "VBDDLOG: .*ended"
+says "vbdd is stopped" "LAB: done: systemctl stop vbdd"
 finish
