@@ -5,10 +5,11 @@ LAB_TESTS = %D%/a-pvh-guest-uses-our-disk.sh \
 	%D%/a-linux-guest-uses-every-ring-feature.sh \
 	%D%/a-guest-outlives-vbdd.sh \
 	%D%/two-volumes-side-by-side.sh \
-	%D%/an-administrator-has-only-the-man-pages.sh \
 	%D%/an-hvm-guest-changes-paths.sh \
 	%D%/grub-boots-from-our-disk.sh
-EXTRA_DIST += $(LAB_TESTS) %D%/lab %D%/lib.sh %D%/initrd.sh %D%/dom0-init \
+# by name only, with CASE
+LAB_NAMED = %D%/an-administrator-has-only-the-man-pages.sh
+EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh %D%/dom0-init \
 	%D%/dom0-lib.sh %D%/guest-init %D%/guest-job.sh %D%/dom0-pvh.sh \
 	%D%/guest-rings.sh %D%/dom0-rings.sh \
 	%D%/guest-restart.sh %D%/dom0-restart.sh \
