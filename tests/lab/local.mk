@@ -9,6 +9,12 @@ EXTRA_DIST += $(LAB_TESTS) %D%/lab %D%/lib.sh %D%/initrd.sh %D%/dom0-init \
 	%D%/guest-rings.sh %D%/dom0-rings.sh \
 	%D%/dom0-volumes.sh %D%/README.md
 
-check-lab: all
+# What runs in guests there, and writes and checks stamps in dom0.
+lab_helpers = %D%/stampload
+check_PROGRAMS += %D%/stampload
+%C%_stampload_SOURCES = %D%/stampload.c
+%C%_stampload_LDADD = libstamp.a
+
+check-lab: all $(lab_helpers)
 	$(MAKE) check-TESTS TESTS="$(LAB_TESTS)"
 .PHONY: check-lab
