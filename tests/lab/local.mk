@@ -3,17 +3,25 @@
 # `make check` but in `make check-lab` (quickcheck runs both).
 LAB_TESTS = %D%/a-pvh-guest-uses-our-disk.sh \
 	%D%/a-linux-guest-uses-every-ring-feature.sh \
-	%D%/two-volumes-side-by-side.sh
+	%D%/two-volumes-side-by-side.sh \
+	%D%/xl-flows.sh %D%/saved-and-migrated.sh \
+	%D%/xl-failures.sh %D%/create-and-destroy.sh
 EXTRA_DIST += $(LAB_TESTS) %D%/lab %D%/lib.sh %D%/initrd.sh %D%/dom0-init \
 	%D%/dom0-lib.sh %D%/guest-init %D%/guest-job.sh %D%/dom0-pvh.sh \
 	%D%/guest-rings.sh %D%/dom0-rings.sh \
-	%D%/dom0-volumes.sh %D%/README.md
+	%D%/dom0-volumes.sh %D%/README.md \
+	%D%/dom0-checks.sh %D%/guest-led.sh %D%/dom0-flows.sh \
+	%D%/dom0-saved.sh %D%/dom0-failures.sh %D%/dom0-rounds.sh
 
 # What runs in guests there, and writes and checks stamps in dom0.
-lab_helpers = %D%/stampload
+lab_helpers = %D%/stampload %D%/softreset
 check_PROGRAMS += %D%/stampload
 %C%_stampload_SOURCES = %D%/stampload.c
 %C%_stampload_LDADD = libstamp.a
+if WITH_XEN
+check_PROGRAMS += %D%/softreset
+%C%_softreset_SOURCES = %D%/softreset.c
+endif
 
 check-lab: all $(lab_helpers)
 	$(MAKE) check-TESTS TESTS="$(LAB_TESTS)"
