@@ -11,6 +11,7 @@ include tests/unit/disk.mk
 include tests/unit/nbd.mk
 include tests/unit/nbd-server.mk
 include tests/unit/verify.mk
+include tests/unit/xl.mk
 include tests/conformance/local.mk
 include tests/func/local.mk
 include tests/vm/local.mk

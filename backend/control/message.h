@@ -36,6 +36,8 @@ enum message_type {
     MESSAGE_VBD_STATS,   /* the reply carries message_vbd_stats */
     MESSAGE_LOG_LEVEL,   /* message.log_level */
     MESSAGE_NBD_STATS,   /* the reply carries message_nbd_stats */
+    MESSAGE_XENTOP,      /* a file comes along: count the vbd's requests in it
+                            (xentop.h) */
     /* worker -> supervisor */
     MESSAGE_READY = 64,  /* once: struct message_ready */
     MESSAGE_FAILED,      /* once: could not attach; text says why */
@@ -98,6 +100,7 @@ struct message_stats {
     uint64_t system_calls, wakeups;
     uint64_t latency[MESSAGE_LATENCY_BUCKETS]; /* READ and WRITE */
     uint64_t flush_latency[MESSAGE_LATENCY_BUCKETS];
+    uint64_t latency_us, flush_latency_us; /* sums of the same */
     uint32_t in_flight, vbds, is_fail_stopped;
     uint64_t bytes_in_flight, budget_bytes;
 };

@@ -224,6 +224,18 @@ static bool handle_vbd(struct worker *worker, const struct message *message,
     }
 }
 
+/* fd is taken over. */
+static int show_xentop(struct worker *worker, uint32_t number, int fd)
+{
+    struct vbd *vbd = vbd_find(worker, number);
+
+    if (vbd)
+        return xentop_open(&vbd->xentop, fd);
+    if (fd >= 0)
+        close(fd);
+    return -ENOENT;
+}
+
 /* Handles one request; fills in reply unless the answer comes later. */
 static bool handle(struct worker *worker, const struct message *message,
                    struct message *reply)
@@ -289,12 +301,13 @@ static void on_message(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct worker *worker = watcher->data;
     struct message message, reply;
-    int error;
+    unsigned nr_fds;
+    int error, fd;
 
     (void)loop;
     (void)events;
-    error = packet_receive(worker->control_fd, &message, sizeof message, NULL,
-                           0, NULL);
+    error = packet_receive(worker->control_fd, &message, sizeof message, &fd,
+                           1, &nr_fds);
     if (error == -EAGAIN)
         return;
     if (error) {
@@ -306,6 +319,13 @@ static void on_message(struct ev_loop *loop, ev_io *watcher, int events)
     }
     reply = (struct message){ .type = MESSAGE_REPLY, .tag = message.tag,
                               .vbd = message.vbd };
+    if (message.type == MESSAGE_XENTOP) {
+        reply.error = show_xentop(worker, message.vbd, nr_fds ? fd : -1);
+        worker_send(worker, &reply, NULL, 0);
+        return;
+    }
+    if (nr_fds)
+        close(fd);
     if (handle(worker, &message, &reply))
         worker_send(worker, &reply, NULL, 0);
 }

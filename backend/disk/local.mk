@@ -8,7 +8,7 @@ vbdd_disk_SOURCES = %D%/main.c %D%/worker.h %D%/loop.c %D%/control.c \
 	%D%/pool.c %D%/pool.h %D%/target.c %D%/target.h \
 	%D%/claim.c %D%/claim.h %D%/locks.c %D%/locks.h %D%/node.c %D%/node.h \
 	%D%/cache.c %D%/cache.h %D%/refusal.c %D%/refusal.h \
-	%D%/privileges.c %D%/privileges.h \
+	%D%/privileges.c %D%/privileges.h %D%/xentop.c %D%/xentop.h \
 	%D%/nbd/nbd.h %D%/nbd/private.h %D%/nbd/server.c %D%/nbd/connection.c \
 	%D%/nbd/negotiate.c %D%/nbd/receive.c %D%/nbd/execute.c \
 	%D%/nbd/extents.c %D%/nbd/reply.c %D%/nbd/event.c

@@ -14,6 +14,7 @@
 #include "backend/disk/nbd/nbd.h"
 #include "backend/disk/privileges.h"
 #include "backend/disk/vbd.h"
+#include "common/host/cgroup.h"
 #include "common/host/packet.h"
 
 /* --- what the coherency layer needs -------------------------------------------- */
@@ -263,6 +264,8 @@ static int parse_options(int argc, char **argv, struct worker_options *o)
         { "fail-stopped", no_argument, NULL, 'f' },
         { "flush-retry", required_argument, NULL, 'R' },
         { "byte-budget", required_argument, NULL, 'B' },
+        { "cgroup", required_argument, NULL, 'C' },
+        { "disk", required_argument, NULL, 'd' },
         { "log-level", required_argument, NULL, 'L' },
         { NULL, 0, NULL, 0 },
     };
@@ -287,6 +290,8 @@ static int parse_options(int argc, char **argv, struct worker_options *o)
         case 'r': o->read_only = true; break;
         case 'b': o->buffered = true; break;
         case 'f': o->fail_stopped = true; break;
+        case 'C': o->cgroup = optarg; break;
+        case 'd': o->disk = optarg; break;
         case 'R':
             if (!parse_u64(optarg, &o->flush_retry_us))
                 return usage("--flush-retry wants microseconds");
@@ -304,9 +309,23 @@ static int parse_options(int argc, char **argv, struct worker_options *o)
         }
     }
     log_init("vbdd-disk", level);
+    if (o->disk)
+        log_add_field("VBDD_DISK", o->disk);
+    if (o->target)
+        log_add_field("VBDD_TARGET", o->target);
     if (optind != argc || o->socket_fd < 0)
         return usage("it wants --socket FD and no further arguments");
     return 0;
+}
+
+/* Before anything is opened, so that all of it is accounted there. */
+static void join_cgroup(const char *dir)
+{
+    int error = dir ? cgroup_join(dir) : 0;
+
+    if (error)
+        log_warning("%s: %s; the disk has no control group of its own", dir,
+                    strerror(-error));
 }
 
 /* The check program vbdd-disk-bugs has a bug, for tests that must find it. */
@@ -346,6 +365,7 @@ int main(int argc, char **argv)
     error = error ? error : take_bug();
     if (error)
         return error;
+    join_cgroup(options.cgroup);
     worker.options = &options;
     error = worker_open(&worker, reason, sizeof reason);
     if (error) {

@@ -259,8 +259,10 @@ static unsigned queue_take(struct queue *queue, unsigned max)
     vbd->worker->stats.take_batches++;
     queue->stats.take_batches++;
     queue->stats.requests += (unsigned)nr;
-    for (int i = 0; i < nr; i++)
+    for (int i = 0; i < nr; i++) {
         taken[i] = accept_request(queue, &wire[i], now_us);
+        xentop_take(&vbd->xentop, taken[i]->io.operation);
+    }
     transfer_run(vbd->worker);
     for (int i = 0; i < nr; i++)
         prepare(taken[i]);
@@ -310,10 +312,17 @@ static void count(struct worker *worker, const struct ring_request *r,
         stats->bytes_read += range_bytes(r);
     else if (status == BLKIF_RSP_OKAY && r->data)
         stats->bytes_written += range_bytes(r);
-    if (is_flush_kind(operation))
+    xentop_answer(&r->queue->vbd->xentop, operation,
+                  status == BLKIF_RSP_ERROR,
+                  status == BLKIF_RSP_OKAY ? range_bytes(r) / BLKIF_SECTOR_BYTES
+                                           : 0, took_us);
+    if (is_flush_kind(operation)) {
         latency_add(stats->flush_latency, took_us);
-    else if (operation != BLKIF_OP_DISCARD)
+        stats->flush_latency_us += took_us;
+    } else if (operation != BLKIF_OP_DISCARD) {
         latency_add(stats->latency, took_us);
+        stats->latency_us += took_us;
+    }
 }
 
 /* A canceled request is not answered: its ring is about to go (C8). */

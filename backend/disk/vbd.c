@@ -28,6 +28,7 @@ static void vbd_free(struct vbd *vbd)
     for (unsigned i = 0; i < vbd->nr_queues; i++)
         queue_close(&vbd->queues[i]);
     persistent_close(vbd->persistent);
+    xentop_close(&vbd->xentop);
     free(vbd);
 }
 

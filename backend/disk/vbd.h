@@ -7,6 +7,7 @@
 #include "backend/disk/flush.h"
 #include "backend/disk/persistent.h"
 #include "backend/disk/worker.h"
+#include "backend/disk/xentop.h"
 #include "common/blkif/ring.h"
 #include "common/blkif/validate.h"
 
@@ -66,6 +67,7 @@ struct vbd {
     unsigned turn;             /* the queue that is looked at first */
     unsigned nr_queues;
     struct queue queues[BLKIF_MAX_QUEUES];
+    struct xentop xentop;      /* what is counted for xentop */
     bool is_broken;            /* the ring lied: nothing more is taken */
     bool is_closing, is_idle;  /* disconnect asked for; nothing runs */
     uint32_t disconnect_tag;

@@ -27,10 +27,12 @@ struct worker_options {
     int socket_fd;           /* listening; the supervisor connects to it */
     int nbd_fd;              /* listening, for NBD clients; -1: none */
     bool refuses_after_handover; /* C11: emulated-after-handover = refuse */
+    const char *disk;        /* its number, for the log; NULL: not known */
     const char *target;      /* NULL: an engine without one */
     const char *engine;
     const char *user;        /* NULL: stay who we are */
     const char *local_dir;   /* NULL: Xen */
+    const char *cgroup;      /* the directory of ours; NULL: none */
     bool read_only, buffered, fail_stopped;
     uint64_t flush_retry_us; /* UINT64_MAX: for ever */
     uint64_t budget_bytes;

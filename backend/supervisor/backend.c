@@ -12,6 +12,7 @@
 #include "backend/supervisor/domain.h"
 #include "backend/supervisor/vbd.h"
 #include "common/blkif/xenbus.h"
+#include "common/host/blkback.h"
 #include "common/host/log.h"
 
 /* For one pass of the loop. An event is a string comparison or two, and is
@@ -19,11 +20,14 @@
  * round trips to xenstored. */
 enum { MAX_EVENTS = 100000, MAX_EVALUATIONS = 16 };
 static const double RETRY_SECONDS = 1.0;
-/* libxenstore's descriptor does not tell that xenstored has gone. */
+/* libxenstore's descriptor does not tell that xenstored has gone; nor does
+ * anything tell that it has come back. */
 static const double PULSE_SECONDS = 2.0;
 
 static const char token_backend[] = "backend", token_domains[] = "domains",
                   token_front[] = "front ";
+
+static const char *const trees[VBD_NR_TREES] = { "vbd", "vbd3" };
 
 struct backend {
     struct supervisor *supervisor;
@@ -31,7 +35,7 @@ struct backend {
     ev_timer work, retry; /* work: as soon as the loop comes round */
     ev_timer pulse;
     bool are_domains_dirty;
-    bool is_store_lost;
+    bool is_store_lost, is_other_store_told;
 };
 
 void backend_wake(struct supervisor *supervisor)
@@ -72,87 +76,19 @@ static const char *parse_component(const char *text, uint32_t max,
     return text + length;
 }
 
-static void touch(struct supervisor *supervisor, uint32_t domid,
-                  uint32_t devid)
+/* What follows the name of a tree ("" or "/..."); NULL: path begins with
+ * none. */
+static const char *parse_tree(const char *path, enum vbd_tree *tree)
 {
-    struct vbd *vbd = vbd_find(supervisor, domid, devid);
+    size_t length = strcspn(path, "/");
 
-    if (vbd)
-        vbd_set_dirty(vbd);
-    else if (!supervisor->is_stopping)
-        vbd_new(supervisor, domid, devid);
-}
-
-/* Calls touch() for what is below path, which is depth levels above a vbd. */
-static void scan_domain(struct supervisor *supervisor, uint32_t domid)
-{
-    char path[STORE_PATH_BYTES], **names;
-    uint32_t devid;
-    unsigned nr;
-
-    snprintf(path, sizeof path, "%s/%" PRIu32, supervisor->backend_path,
-             domid);
-    if (store_list(supervisor->store, path, &names, &nr) < 0)
-        return;
-    for (unsigned i = 0; i < nr; i++)
-        if (parse_component(names[i], UINT32_MAX, &devid))
-            touch(supervisor, domid, devid);
-    free(names);
-}
-
-static void scan(struct supervisor *supervisor)
-{
-    char **names;
-    uint32_t domid;
-    unsigned nr;
-
-    if (store_list(supervisor->store, supervisor->backend_path, &names,
-                   &nr) < 0)
-        return;
-    for (unsigned i = 0; i < nr; i++)
-        if (parse_component(names[i], 0x7fff, &domid))
-            scan_domain(supervisor, domid);
-    free(names);
-}
-
-/* Something at or below path changed, or was deleted with all below it: known
- * vbds there are to look whether they still are, unknown ones are found. */
-static void backend_changed(struct supervisor *supervisor, const char *path)
-{
-    size_t length = strlen(supervisor->backend_path);
-    uint32_t domid = 0, devid = 0;
-    const char *rest = NULL;
-    bool has_domain = false;
-    struct vbd *vbd;
-
-    if (strncmp(path, supervisor->backend_path, length) == 0 &&
-        path[length] == '/') {
-        rest = parse_component(path + length + 1, 0x7fff, &domid);
-        if (!rest)
-            return;
-        has_domain = true;
-    }
-    if (rest && *rest == '/') {
-        if (parse_component(rest + 1, UINT32_MAX, &devid))
-            touch(supervisor, domid, devid);
-        return;
-    }
-    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
-        if (!has_domain || vbd->domid == domid)
-            vbd_set_dirty(vbd);
-    if (has_domain)
-        scan_domain(supervisor, domid);
-    else
-        scan(supervisor);
-}
-
-static void front_changed(struct supervisor *supervisor, const char *number)
-{
-    struct vbd *vbd = vbd_find_number(supervisor,
-                                      (uint32_t)strtoul(number, NULL, 10));
-
-    if (vbd)
-        vbd_set_dirty(vbd);
+    for (unsigned i = 0; i < VBD_NR_TREES; i++)
+        if (strlen(trees[i]) == length &&
+            memcmp(path, trees[i], length) == 0) {
+            *tree = (enum vbd_tree)i;
+            return path + length;
+        }
+    return NULL;
 }
 
 /* What follows prefix and a slash in path, or NULL. */
@@ -164,43 +100,151 @@ static const char *skip_prefix(const char *path, const char *prefix)
                ? path + length + 1 : NULL;
 }
 
+void backend_print_path(const struct supervisor *supervisor,
+                        enum vbd_tree tree, uint32_t domid, uint32_t devid,
+                        char *path, unsigned size)
+{
+    snprintf(path, size, "%s/%s/%" PRIu32 "/%" PRIu32,
+             supervisor->backend_path, trees[tree], domid, devid);
+}
+
+static void touch(struct supervisor *supervisor, enum vbd_tree tree,
+                  uint32_t domid, uint32_t devid)
+{
+    struct vbd *vbd = vbd_find(supervisor, tree, domid, devid);
+
+    if (vbd)
+        vbd_set_dirty(vbd);
+    else if (!supervisor->is_stopping)
+        vbd_new(supervisor, tree, domid, devid);
+}
+
+/* Calls touch() for what is there of a domain. */
+static void scan_domain(struct supervisor *supervisor, enum vbd_tree tree,
+                        uint32_t domid)
+{
+    char path[STORE_PATH_BYTES], **names;
+    uint32_t devid;
+    unsigned nr;
+
+    snprintf(path, sizeof path, "%s/%s/%" PRIu32, supervisor->backend_path,
+             trees[tree], domid);
+    if (store_list(supervisor->store, path, &names, &nr) < 0)
+        return;
+    for (unsigned i = 0; i < nr; i++)
+        if (parse_component(names[i], UINT32_MAX, &devid))
+            touch(supervisor, tree, domid, devid);
+    free(names);
+}
+
+static void scan(struct supervisor *supervisor, enum vbd_tree tree)
+{
+    char path[STORE_PATH_BYTES], **names;
+    uint32_t domid;
+    unsigned nr;
+
+    snprintf(path, sizeof path, "%s/%s", supervisor->backend_path,
+             trees[tree]);
+    if (store_list(supervisor->store, path, &names, &nr) < 0)
+        return;
+    for (unsigned i = 0; i < nr; i++)
+        if (parse_component(names[i], 0x7fff, &domid))
+            scan_domain(supervisor, tree, domid);
+    free(names);
+}
+
+/* A domain's nodes in a tree came, or went with all below. */
+static void domain_changed(struct supervisor *supervisor, enum vbd_tree tree,
+                           uint32_t domid)
+{
+    struct vbd *vbd;
+
+    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
+        if (vbd->tree == tree && vbd->domid == domid)
+            vbd_set_dirty(vbd);
+    scan_domain(supervisor, tree, domid);
+}
+
+static void all_changed(struct supervisor *supervisor)
+{
+    struct vbd *vbd;
+
+    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
+        vbd_set_dirty(vbd);
+    for (unsigned i = 0; i < VBD_NR_TREES; i++)
+        scan(supervisor, (enum vbd_tree)i);
+}
+
+/* Something at or below path changed, or was deleted with all below it: known
+ * vbds there are to look whether they still are, unknown ones are found. */
+static void backend_changed(struct supervisor *supervisor, const char *path)
+{
+    const char *rest = skip_prefix(path, supervisor->backend_path);
+    uint32_t domid, devid;
+    enum vbd_tree tree;
+
+    if (rest && !(rest = parse_tree(rest, &tree)))
+        return;
+    if (!rest || !*rest) {
+        all_changed(supervisor);
+        return;
+    }
+    rest = parse_component(rest + 1, 0x7fff, &domid);
+    if (rest && !*rest)
+        domain_changed(supervisor, tree, domid);
+    else if (rest && parse_component(rest + 1, UINT32_MAX, &devid))
+        touch(supervisor, tree, domid, devid);
+}
+
+static void front_changed(struct supervisor *supervisor, const char *number)
+{
+    struct vbd *vbd = vbd_find_number(supervisor,
+                                      (uint32_t)strtoul(number, NULL, 10));
+
+    if (vbd)
+        vbd_set_dirty(vbd);
+}
+
+/* libxl says it relative to the domain's own directory. */
 static bool parse_path(const struct supervisor *supervisor, const char *path,
-                       uint32_t *domid, uint32_t *devid)
+                       enum vbd_tree *tree, uint32_t *domid, uint32_t *devid)
 {
     const char *rest = skip_prefix(path, supervisor->backend_path);
 
-    if (!rest) /* libxl says it relative to the domain's own directory */
-        rest = skip_prefix(path, strstr(supervisor->backend_path, "backend/"));
-    return rest && (rest = parse_component(rest, 0x7fff, domid)) &&
-           *rest == '/' &&
+    if (!rest)
+        rest = skip_prefix(path, "backend");
+    return rest && (rest = parse_tree(rest, tree)) && *rest &&
+           (rest = parse_component(rest + 1, 0x7fff, domid)) && *rest &&
            (rest = parse_component(rest + 1, UINT32_MAX, devid)) && !*rest;
 }
 
 struct vbd *backend_find(struct supervisor *supervisor, const char *path)
 {
     uint32_t domid, devid;
+    enum vbd_tree tree;
 
-    return parse_path(supervisor, path, &domid, &devid)
-               ? vbd_find(supervisor, domid, devid) : NULL;
+    return parse_path(supervisor, path, &tree, &domid, &devid)
+               ? vbd_find(supervisor, tree, domid, devid) : NULL;
 }
 
 struct vbd *backend_look(struct supervisor *supervisor, const char *path)
 {
     uint32_t domid, devid;
+    enum vbd_tree tree;
     struct vbd *vbd;
 
-    if (!parse_path(supervisor, path, &domid, &devid))
+    if (!parse_path(supervisor, path, &tree, &domid, &devid))
         return NULL;
-    vbd = vbd_find(supervisor, domid, devid);
+    vbd = vbd_find(supervisor, tree, domid, devid);
     if (!vbd)
-        vbd = vbd_new(supervisor, domid, devid);
+        vbd = vbd_new(supervisor, tree, domid, devid);
     /* The first look may end an earlier life of the node, and the vbd with
      * it; the second is then at the new one. */
     for (unsigned i = 0; i < 2 && vbd; i++) {
         vbd_evaluate(vbd);
-        vbd = vbd_find(supervisor, domid, devid);
+        vbd = vbd_find(supervisor, tree, domid, devid);
     }
-    return vbd && vbd->state != XENBUS_UNKNOWN ? vbd : NULL;
+    return vbd;
 }
 
 /* --- events and work ------------------------------------------------------ */
@@ -216,6 +260,43 @@ static void take_event(struct backend *backend, const char *path,
         front_changed(backend->supervisor, token + strlen(token_front));
 }
 
+/* A XenStore answers again. Of what has happened meanwhile there were no events,
+ * and our watches it does not know: whoever comes next starts afresh. But not
+ * for a store that has nothing of what is served, and would have it end. */
+static bool has_what_is_served(struct store *store,
+                               const struct supervisor *supervisor)
+{
+    char value[STORE_VALUE_BYTES];
+    const struct vbd *vbd;
+
+    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
+        if (vbd_holds_ring(vbd) &&
+            store_read_in(store, vbd->path, "state", value, sizeof value,
+                          NULL) < 0)
+            return false;
+    return true;
+}
+
+static void look_for_store(struct backend *backend)
+{
+    struct supervisor *supervisor = backend->supervisor;
+    struct store *store;
+
+    if (supervisor->is_stopping || store_open_again(&store) < 0)
+        return;
+    if (has_what_is_served(store, supervisor)) {
+        log_error("a XenStore answers again: vbdd ends, for the next one to go "
+                  "on with it");
+        supervisor->is_unable = true;
+        supervisor_stop(supervisor);
+    } else if (!backend->is_other_store_told) {
+        backend->is_other_store_told = true;
+        log_error("the XenStore that answers now does not have the disks that "
+                  "are served: they are served on, until vbdd is stopped");
+    }
+    store_close(store);
+}
+
 /* The guests' rings do not need the store: what is connected is served on. */
 static void store_lost(struct backend *backend, int error)
 {
@@ -223,9 +304,9 @@ static void store_lost(struct backend *backend, int error)
         return;
     backend->is_store_lost = true;
     ev_io_stop(backend->supervisor->loop, &backend->events);
-    ev_timer_stop(backend->supervisor->loop, &backend->pulse);
-    log_error("the XenStore has gone (%s): nothing can be attached, closed or "
-              "detached any more", strerror(-error));
+    log_error("the XenStore has gone (%s): what is connected is served on, "
+              "but nothing can be attached, closed or detached any more",
+              strerror(-error));
 }
 
 /* A thread of libxenstore's reads events as they come and keeps them in our
@@ -298,6 +379,18 @@ static void on_work(struct ev_loop *loop, ev_timer *watcher, int revents)
     work(watcher->data);
 }
 
+static void on_pulse(struct ev_loop *loop, ev_timer *watcher, int revents)
+{
+    struct backend *backend = watcher->data;
+
+    (void)loop;
+    (void)revents;
+    if (backend->is_store_lost)
+        look_for_store(backend);
+    else
+        work(backend);
+}
+
 static void on_retry(struct ev_loop *loop, ev_timer *watcher, int revents)
 {
     struct backend *backend = watcher->data;
@@ -325,7 +418,21 @@ static void find_ourselves(struct supervisor *supervisor)
         xenbus_parse_number(value, length, 0x7fff, &domid) == 0)
         supervisor->domid = (uint32_t)domid;
     snprintf(supervisor->backend_path, sizeof supervisor->backend_path,
-             "/local/domain/%" PRIu32 "/backend/vbd", supervisor->domid);
+             "/local/domain/%" PRIu32 "/backend", supervisor->domid);
+}
+
+/* The first event of each watch comes by itself and makes the scan. */
+static int watch_trees(struct supervisor *supervisor)
+{
+    char path[STORE_PATH_BYTES];
+    int error = 0;
+
+    for (unsigned i = 0; i < VBD_NR_TREES && !error; i++) {
+        snprintf(path, sizeof path, "%s/%s", supervisor->backend_path,
+                 trees[i]);
+        error = store_watch(supervisor->store, path, token_backend);
+    }
+    return error;
 }
 
 int backend_start(struct supervisor *supervisor)
@@ -341,13 +448,15 @@ int backend_start(struct supervisor *supervisor)
     ev_timer_init(&backend->retry, on_retry, RETRY_SECONDS, 0.);
     ev_io_init(&backend->events, on_events, store_fd(supervisor->store),
                EV_READ);
-    ev_timer_init(&backend->pulse, on_work, PULSE_SECONDS, PULSE_SECONDS);
+    ev_timer_init(&backend->pulse, on_pulse, PULSE_SECONDS, PULSE_SECONDS);
     backend->work.data = backend->retry.data = backend;
     backend->events.data = backend->pulse.data = backend;
     find_ourselves(supervisor);
-    /* The first event of each watch comes by itself and makes the scan. */
-    error = store_watch(supervisor->store, supervisor->backend_path,
-                        token_backend);
+    if (!supervisor->options.local_dir && blkback_is_loaded())
+        log_warning("xen-blkback is loaded: it takes every disk with "
+                    "backendtype=phy, also those with script=" VBD_SCRIPT
+                    ", which are refused then; see block-vbdd(8)");
+    error = watch_trees(supervisor);
     if (!error)
         error = store_watch(supervisor->store, "@releaseDomain",
                             token_domains);

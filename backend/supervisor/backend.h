@@ -19,11 +19,15 @@ void backend_stop(struct supervisor *supervisor);
 void backend_wake(struct supervisor *supervisor);
 /* A vbd could not do what it had to: it is evaluated again in a second. */
 void backend_retry(struct vbd *vbd);
-/* The vbd of a node (path: backend_path/DOMID/DEVID) as far as it is known, or
- * NULL. */
+/* backend_path/TREE/DOMID/DEVID. */
+void backend_print_path(const struct supervisor *supervisor,
+                        enum vbd_tree tree, uint32_t domid, uint32_t devid,
+                        char *path, unsigned size);
+/* The vbd of such a node as far as it is known, or NULL. */
 struct vbd *backend_find(struct supervisor *supervisor, const char *path);
 /* Looks at a node of the toolstack now, not when its event comes: its vbd, or
- * NULL when path is none or not ours. */
+ * NULL when there is none at path. One that is not served stays UNKNOWN, with
+ * the reason in its error. */
 struct vbd *backend_look(struct supervisor *supervisor, const char *path);
 
 #endif

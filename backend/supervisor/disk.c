@@ -14,7 +14,7 @@
 #include "backend/supervisor/sharing.h"
 #include "common/host/log.h"
 
-enum { REASON_BYTES = 512, MAX_ARGUMENTS = 24, NUMBER_BYTES = 24 };
+enum { REASON_BYTES = 512, MAX_ARGUMENTS = 32, NUMBER_BYTES = 24 };
 
 static void start(struct disk *disk);
 static void end(struct disk *disk);
@@ -266,6 +266,7 @@ static void on_ended(void *owner, int status)
     emulated_forget(&disk->emulated, disk->number);
     worker_free(disk->worker);
     disk->worker = NULL;
+    cgroups_remove(disk->cgroup);
     switch (disk->state) {
     case DISK_STARTING: {
         char sentence[REASON_BYTES];
@@ -312,7 +313,8 @@ static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
     struct supervisor *supervisor = disk->supervisor;
     struct disk_options *options = &disk->target.options;
     char socket[NUMBER_BYTES], nbd_socket[NUMBER_BYTES], retry[NUMBER_BYTES],
-         budget[NUMBER_BYTES], name[NUMBER_BYTES], dir[256];
+         budget[NUMBER_BYTES], number[NUMBER_BYTES], name[NUMBER_BYTES + 8],
+         dir[256];
     const char *argv[MAX_ARGUMENTS];
     unsigned nr = 0;
 
@@ -320,16 +322,20 @@ static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
     snprintf(nbd_socket, sizeof nbd_socket, "%d", WORKER_NBD_SOCKET);
     snprintf(retry, sizeof retry, "%" PRIu64, options->flush_retry_us);
     snprintf(budget, sizeof budget, "%" PRIu64, options->budget_bytes);
-    snprintf(name, sizeof name, "disk %" PRIu32, disk->number);
-    snprintf(dir, sizeof dir, "%.200s/disks/%" PRIu32,
-             supervisor->options.state_dir, disk->number);
+    snprintf(number, sizeof number, "%" PRIu32, disk->number);
+    snprintf(name, sizeof name, "disk %s", number);
+    snprintf(dir, sizeof dir, "%.200s/disks/%s",
+             supervisor->options.state_dir, number);
     argv[nr++] = supervisor->options.worker_path;
     argv[nr++] = "--socket", argv[nr++] = socket;
+    argv[nr++] = "--disk", argv[nr++] = number;
     argv[nr++] = "--target", argv[nr++] = disk->target.path;
     argv[nr++] = "--engine", argv[nr++] = options->engine;
     argv[nr++] = "--flush-retry", argv[nr++] = retry;
     argv[nr++] = "--byte-budget", argv[nr++] = budget;
     argv[nr++] = "--user", argv[nr++] = options->user;
+    if (disk->cgroup[0])
+        argv[nr++] = "--cgroup", argv[nr++] = disk->cgroup;
     argv[nr++] = "--log-level";
     argv[nr++] = log_level_text(disk->log_level);
     if (supervisor->options.local_dir) {
@@ -370,10 +376,14 @@ static void start(struct disk *disk)
     if (options->has_nbd)
         error = door_open(&disk->door, disk->supervisor, disk->number,
                           options->nbd_owner, reason, sizeof reason);
-    if (!error)
+    if (!error) {
+        cgroups_add(&disk->supervisor->cgroups, disk->target.key,
+                    disk->cgroup);
         error = launch(disk, disk->fail_stop[0], reason, sizeof reason);
-    if (!error)
-        return;
+        if (!error)
+            return;
+        cgroups_remove(disk->cgroup);
+    }
     log_error("disk %" PRIu32 ": %s", disk->number, reason);
     refuse_all(disk, error, reason);
     disk_free(disk);

@@ -32,6 +32,7 @@ struct disk {
     bool is_read_only;      /* the target was, or is to be, opened so */
     bool is_reattach; /* it was attached by hand, which ends fail-stop */
     struct worker *worker;  /* NULL once it has gone */
+    char cgroup[CGROUP_PATH_BYTES]; /* the worker's; "": none of its own */
     struct door door;       /* open while there is a worker to come to */
     struct emulated emulated;
     enum log_level log_level; /* its worker's */

@@ -10,6 +10,7 @@
 #include <xen/io/blkif.h>
 
 #include "backend/supervisor/disk.h"
+#include "backend/supervisor/node.h"
 #include "backend/supervisor/state.h"
 
 enum { VALUE_BYTES = 24 };
@@ -91,16 +92,11 @@ int features_recall(struct vbd *vbd)
  * will say so; nobody is kept waiting for it. */
 static struct vbd_options read_options(const struct vbd *vbd)
 {
-    char params[TARGET_PARAMS_BYTES], reason[16]; /* nobody reads it */
-    const struct config *config = &vbd->supervisor->config;
+    char reason[16]; /* nobody reads it */
     struct target target;
 
-    if (store_read_in(vbd->supervisor->store, vbd->path, "params", params,
-                      sizeof params, NULL) < 0 ||
-        target_parse(&target, config, params, NULL, reason,
-                     sizeof reason) < 0)
-        return config->defaults.vbd;
-    return target.options.vbd;
+    return node_read_target(vbd, &target, reason, sizeof reason) < 0
+               ? vbd->supervisor->config.defaults.vbd : target.options.vbd;
 }
 
 int features_advertise(struct vbd *vbd)

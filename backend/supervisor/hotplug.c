@@ -11,6 +11,7 @@
 
 #include "backend/supervisor/backend.h"
 #include "backend/supervisor/disk.h"
+#include "backend/supervisor/node.h"
 #include "backend/supervisor/vbd.h"
 #include "common/host/log.h"
 
@@ -95,29 +96,11 @@ static struct pending *pending_new(struct vbd *vbd, bool is_attach,
 }
 
 /* What the node asks for. */
-static int read_target(struct vbd *vbd, struct target *target, char *reason,
-                       unsigned size)
+static int read_target(const struct vbd *vbd, struct target *target,
+                       char *reason, unsigned size)
 {
-    char params[TARGET_PARAMS_BYTES], mode[STORE_VALUE_BYTES] = "";
-    struct supervisor *supervisor = vbd->supervisor;
-    int error = store_read_in(supervisor->store, vbd->path, "params", params,
-                              sizeof params, NULL);
+    int error = node_read_target(vbd, target, reason, size);
 
-    if (error) {
-        snprintf(reason, size, "%s: its params node cannot be read: %s",
-                 vbd->name, strerror(-error));
-        return error;
-    }
-    /* Without a mode nothing is writable by accident (C9). */
-    error = store_read_in(supervisor->store, vbd->path, "mode", mode,
-                          sizeof mode, NULL);
-    if (error) {
-        snprintf(reason, size, "%s: its mode node cannot be read: %s",
-                 vbd->name, strerror(-error));
-        return error;
-    }
-    error = target_parse(target, &supervisor->config, params, mode, reason,
-                         size);
     return error ? error : target_identify(target, reason, size);
 }
 
@@ -126,7 +109,9 @@ static void attach(struct vbd *vbd, bool is_reattach, struct waiter *waiter)
     char reason[REASON_BYTES];
     struct pending *pending;
     struct target target;
-    int error = read_target(vbd, &target, reason, sizeof reason);
+    int error = node_is_taken(vbd, reason, sizeof reason)
+                    ? -EBUSY : read_target(vbd, &target, reason,
+                                           sizeof reason);
 
     if (error) {
         log_error("%s: %s", vbd->name, reason);
@@ -140,6 +125,7 @@ static void attach(struct vbd *vbd, bool is_reattach, struct waiter *waiter)
     disk_attach(vbd, &target, is_reattach, &pending->inner);
 }
 
+/* NULL, and the waiter told, when there is nothing of ours at path. */
 static struct vbd *look(struct supervisor *supervisor, const char *path,
                         struct waiter *waiter)
 {
@@ -153,13 +139,33 @@ static struct vbd *look(struct supervisor *supervisor, const char *path,
         waiter->done(waiter, -EBUSY, reason);
         return NULL;
     }
-    if (!vbd) {
-        snprintf(reason, sizeof reason, "'%.200s' is not a back-end node of "
-                 "ours: expected %s/DOMID/DEVID with a script that ends in "
-                 VBD_SCRIPT, path, supervisor->backend_path);
-        waiter->done(waiter, -ENOENT, reason);
+    if (vbd && vbd->state != XENBUS_UNKNOWN)
+        return vbd;
+    if (vbd && vbd->error[0])
+        snprintf(reason, sizeof reason, "'%.100s' is not a back-end node of "
+                 "ours: %.350s", path, vbd->error);
+    else
+        snprintf(reason, sizeof reason, "'%.100s' is not a back-end node of "
+                 "ours: expected %s/vbd/DOMID/DEVID (or vbd3)", path,
+                 supervisor->backend_path);
+    waiter->done(waiter, -ENOENT, reason);
+    return NULL;
+}
+
+/* The script asks for what there is, or for something new. */
+static void answer_attached(const struct vbd *vbd, struct waiter *waiter)
+{
+    char reason[REASON_BYTES];
+    struct target target;
+    int error = read_target(vbd, &target, reason, sizeof reason);
+
+    if (!error && strcmp(target.key, vbd->disk->target.key) != 0) {
+        snprintf(reason, sizeof reason, "its params node has changed while it "
+                 "is attached to %.300s: detach it first",
+                 vbd->disk->target.path);
+        error = -EBUSY;
     }
-    return vbd;
+    waiter->done(waiter, error, error ? reason : "");
 }
 
 void hotplug_add(struct supervisor *supervisor, const char *path,
@@ -177,7 +183,7 @@ void hotplug_add(struct supervisor *supervisor, const char *path,
     if (!vbd->disk)
         attach(vbd, true, waiter);
     else if (vbd->disk->state == DISK_READY)
-        waiter->done(waiter, 0, ""); /* resumed before the script asked */
+        answer_attached(vbd, waiter); /* resumed before the script asked */
     else
         waiter->done(waiter, -EALREADY, "it is being attached, or has failed, "
                                         "already");

@@ -111,9 +111,17 @@ static int make_absolute(const char **dir)
     return 0;
 }
 
+/* Who held the lock before us, or 0. */
+static pid_t read_predecessor(int lock)
+{
+    char text[16] = "";
+
+    return pread(lock, text, sizeof text - 1, 0) > 0 ? atoi(text) : 0;
+}
+
 /* Makes the state directory and takes its lock, which is held as long as the
  * process lives. Returns the lock's descriptor or -errno. */
-static int take_state_dir(struct options *options)
+static int take_state_dir(struct options *options, pid_t *predecessor)
 {
     const char *dir = options->state_dir;
     char path[PATH_BYTES];
@@ -139,8 +147,9 @@ static int take_state_dir(struct options *options)
         close(fd);
         return -EIO;
     }
+    *predecessor = read_predecessor(fd);
     if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
-        log_warning("%s: %s", path, strerror(errno)); /* for people only */
+        log_warning("%s: %s", path, strerror(errno));
     return fd;
 }
 
@@ -183,6 +192,7 @@ static int start(struct supervisor *supervisor, struct control **control)
         log_error("the XenStore cannot be reached: %s", strerror(-error));
         return error;
     }
+    cgroups_begin(&supervisor->cgroups);
     error = domain_start(supervisor);
     if (error) {
         log_error("domains cannot be watched: %s", strerror(-error));
@@ -233,6 +243,7 @@ static void free_all(struct supervisor *supervisor)
         TAILQ_REMOVE(&supervisor->vbds, vbd, link);
         free(vbd);
     }
+    xentop_end(supervisor);
     backend_stop(supervisor);
     domain_stop(supervisor);
     store_close(supervisor->store);
@@ -245,8 +256,11 @@ static void free_all(struct supervisor *supervisor)
 static int serve(struct supervisor *supervisor, int ready_fd)
 {
     struct control *control = NULL;
-    int lock = take_state_dir(&supervisor->options), error = lock;
+    pid_t predecessor = 0;
+    int lock = take_state_dir(&supervisor->options, &predecessor),
+        error = lock;
 
+    xentop_begin(supervisor, predecessor);
     supervisor->loop = ev_default_loop(0);
     if (lock >= 0)
         error = start(supervisor, &control);
@@ -262,7 +276,7 @@ static int serve(struct supervisor *supervisor, int ready_fd)
     if (lock >= 0)
         close(lock);
     log_info("ended");
-    return error ? 1 : 0;
+    return error || supervisor->is_unable ? 1 : 0;
 }
 
 /* The parent waits until its child serves, or has failed and said why. */

@@ -15,9 +15,10 @@ static json_t *vbd_json(const struct vbd *vbd)
 {
     char vdev[VDEV_NAME_BYTES];
     json_t *json = json_pack(
-        "{s:s, s:i, s:s, s:i, s:s, s:s, s:b, s:s, s:o}",
+        "{s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:o}",
         "vbd", vbd->name, "domid", (int)vbd->domid,
         "vdev", vdev_print(vbd->devid, vdev), "devid", (int)vbd->devid,
+        "node", vbd->path,
         "state", xenbus_state_text(vbd->state),
         "front", xenbus_state_text(vbd->front),
         "suspended", (int)vbd->is_suspended,
@@ -51,6 +52,8 @@ static json_t *disk_json(const struct disk *disk)
     if (json && disk->worker)
         json_object_set_new(json, "worker",
                             json_integer(worker_pid(disk->worker)));
+    if (json && disk->worker)
+        json_object_set_new(json, "cgroup", command_text(disk->cgroup));
     if (json && disk->ready.size_bytes) {
         json_object_set_new(json, "bytes",
                             command_number(disk->ready.size_bytes));

@@ -44,10 +44,12 @@ static json_t *buckets_json(const uint64_t *buckets)
     return array;
 }
 
-static json_t *latency_json(const uint64_t *buckets, bool has_histogram)
+static json_t *latency_json(const uint64_t *buckets, uint64_t total_us,
+                            bool has_histogram)
 {
     json_t *json = json_pack(
-        "{s:o, s:o, s:o, s:o}",
+        "{s:o, s:o, s:o, s:o, s:o}",
+        "total_us", command_number(total_us),
         "p50_us", command_number(percentile_us(buckets, 500)),
         "p99_us", command_number(percentile_us(buckets, 990)),
         "p999_us", command_number(percentile_us(buckets, 999)),
@@ -94,9 +96,11 @@ static void set_stats(json_t *object, const struct message_stats *stats,
     json_object_set_new(object, "requests", operations_json(stats->requests));
     json_object_set_new(object, "errors", operations_json(stats->errors));
     json_object_set_new(object, "latency",
-                        latency_json(stats->latency, has_histogram));
+                        latency_json(stats->latency, stats->latency_us,
+                                     has_histogram));
     json_object_set_new(object, "flush_latency",
-                        latency_json(stats->flush_latency, has_histogram));
+                        latency_json(stats->flush_latency,
+                                     stats->flush_latency_us, has_histogram));
     json_object_set_new(object, "system_calls_per_response",
                         json_real(responses > 0
                                   ? (double)stats->system_calls / responses

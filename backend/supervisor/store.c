@@ -17,13 +17,13 @@ struct store {
     xs_transaction_t transaction; /* XBT_NULL outside of one */
 };
 
-int store_open(struct store **store)
+static int open_with(unsigned long flags, struct store **store)
 {
     struct store *opened = calloc(1, sizeof *opened);
 
     if (!opened)
         return -ENOMEM;
-    opened->handle = xs_open(0);
+    opened->handle = xs_open(flags);
     if (!opened->handle) {
         int error = errno ? -errno : -EIO;
 
@@ -32,6 +32,16 @@ int store_open(struct store **store)
     }
     *store = opened;
     return 0;
+}
+
+int store_open(struct store **store)
+{
+    return open_with(0, store);
+}
+
+int store_open_again(struct store **store)
+{
+    return open_with(XS_OPEN_SOCKETONLY, store);
 }
 
 void store_close(struct store *store)

@@ -20,6 +20,9 @@ struct store;
 
 /* Connects; XENSTORED_PATH says where, as for every Xen tool. */
 int store_open(struct store **store);
+/* The same where one has been lost: -errno at once when none listens. (In dom0
+ * the kernel would take the requests, and wait for a xenstored.) */
+int store_open_again(struct store **store);
 void store_close(struct store *store);
 
 /* Readable when store_next_event() may have something. */

@@ -73,9 +73,8 @@ static struct operation *operation_new(struct client *client, json_t *request)
     operation->domid = (uint32_t)domid;
     operation->devid = devid;
     vdev_print(devid, operation->vdev);
-    snprintf(operation->back, sizeof operation->back,
-             "%s/%" PRIu32 "/%" PRIu32, supervisor->backend_path,
-             operation->domid, devid);
+    backend_print_path(supervisor, VBD_TREE_PHY, operation->domid, devid,
+                       operation->back, sizeof operation->back);
     snprintf(operation->front, sizeof operation->front,
              "/local/domain/%" PRIu32 "/device/vbd/%" PRIu32,
              operation->domid, devid);
@@ -124,8 +123,7 @@ static void removed(struct waiter *waiter, int error, const char *sentence)
 static void remove_and_finish(struct operation *operation, int error,
                               const char *sentence)
 {
-    struct vbd *vbd = vbd_find(operation->supervisor, operation->domid,
-                               operation->devid);
+    struct vbd *vbd = backend_find(operation->supervisor, operation->back);
     int failure = store_transact(operation->supervisor->store, remove_body,
                                  operation);
 
@@ -332,8 +330,8 @@ static void detach_done(struct waiter *waiter, int error,
                         const char *sentence)
 {
     struct operation *operation = (struct operation *)waiter;
-    const struct vbd *vbd = vbd_find(operation->supervisor, operation->domid,
-                                     operation->devid);
+    const struct vbd *vbd = backend_find(operation->supervisor,
+                                         operation->back);
 
     if (vbd && vbd->disk)
         finish(operation, error, sentence);
@@ -352,7 +350,7 @@ void command_detach(struct client *client, json_t *request)
     if (!operation)
         return;
     vbd = backend_look(operation->supervisor, operation->back);
-    if (!vbd) {
+    if (!vbd || vbd->state == XENBUS_UNKNOWN) {
         snprintf(reason, sizeof reason, "%" PRIu32 "/%s is not attached",
                  operation->domid, operation->vdev);
         finish(operation, -ENOENT, reason);

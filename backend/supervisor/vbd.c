@@ -16,8 +16,9 @@
 #include "backend/supervisor/features.h"
 #include "backend/supervisor/front.h"
 #include "backend/supervisor/hotplug.h"
+#include "backend/supervisor/node.h"
 #include "backend/supervisor/state.h"
-#include "backend/supervisor/text.h"
+#include "backend/supervisor/xentop.h"
 #include "common/host/log.h"
 #include "common/host/vdev.h"
 
@@ -60,8 +61,8 @@ bool vbd_holds_ring(const struct vbd *vbd)
 
 /* --- life ----------------------------------------------------------------- */
 
-struct vbd *vbd_new(struct supervisor *supervisor, uint32_t domid,
-                    uint32_t devid)
+struct vbd *vbd_new(struct supervisor *supervisor, enum vbd_tree tree,
+                    uint32_t domid, uint32_t devid)
 {
     struct vbd *vbd = calloc(1, sizeof *vbd);
     char vdev[VDEV_NAME_BYTES];
@@ -73,10 +74,11 @@ struct vbd *vbd_new(struct supervisor *supervisor, uint32_t domid,
     }
     vbd->supervisor = supervisor;
     vbd->number = ++supervisor->last_vbd;
+    vbd->tree = tree;
     vbd->domid = domid;
     vbd->devid = devid;
-    snprintf(vbd->path, sizeof vbd->path, "%s/%" PRIu32 "/%" PRIu32,
-             supervisor->backend_path, domid, devid);
+    backend_print_path(supervisor, tree, domid, devid, vbd->path,
+                       sizeof vbd->path);
     snprintf(vbd->name, sizeof vbd->name, "%" PRIu32 "/%s", domid,
              vdev_print(devid, vdev));
     LIST_INIT(&vbd->attaching);
@@ -100,13 +102,23 @@ static void watch_front(struct vbd *vbd, bool is_on)
         log_error("%s: its front end cannot be watched", vbd->name);
 }
 
-/* Its node may have been made anew while the old one was being given back:
- * whoever comes next looks. */
+/* The same device's node in the other tree, or NULL. */
+static struct vbd *find_twin(const struct vbd *vbd)
+{
+    return vbd_find(vbd->supervisor, vbd->tree == VBD_TREE_PHY
+                                         ? VBD_TREE_TAP : VBD_TREE_PHY,
+                    vbd->domid, vbd->devid);
+}
+
+/* Its node may have been made anew, here or in the other tree, while the old
+ * one was being given back: whoever comes next looks. */
 static void forget(struct vbd *vbd)
 {
     struct supervisor *supervisor = vbd->supervisor;
     uint32_t domid = vbd->domid, devid = vbd->devid;
+    enum vbd_tree tree = vbd->tree;
     bool was_known = vbd->state != XENBUS_UNKNOWN;
+    struct vbd *twin = find_twin(vbd);
 
     assert(!vbd->disk && vbd->ring == VBD_RING_NONE);
     waiters_finish(&vbd->releasing, 0, "");
@@ -118,17 +130,19 @@ static void forget(struct vbd *vbd)
         log_info("%s: gone", vbd->name);
     waiters_finish(&vbd->vanishing, 0, "");
     free(vbd);
+    if (twin)
+        vbd_set_dirty(twin);
     if (was_known && !supervisor->is_stopping)
-        vbd_new(supervisor, domid, devid);
+        vbd_new(supervisor, tree, domid, devid);
 }
 
-struct vbd *vbd_find(struct supervisor *supervisor, uint32_t domid,
-                     uint32_t devid)
+struct vbd *vbd_find(struct supervisor *supervisor, enum vbd_tree tree,
+                     uint32_t domid, uint32_t devid)
 {
     struct vbd *vbd;
 
     TAILQ_FOREACH(vbd, &supervisor->vbds, link)
-        if (vbd->domid == domid && vbd->devid == devid)
+        if (vbd->tree == tree && vbd->domid == domid && vbd->devid == devid)
             return vbd;
     return NULL;
 }
@@ -161,6 +175,7 @@ static void disconnected(void *context, const struct message *reply)
     struct vbd *vbd = context;
 
     vbd->ring = VBD_RING_NONE;
+    xentop_remove(vbd);
     if (reply && reply->error)
         log_limited(&vbd->limit, LOG_LEVEL_WARNING,
                     "%s: its ring was given back with an error: %s",
@@ -209,6 +224,7 @@ static void connected(void *context, const struct message *reply)
 
     vbd->ring = reply && !reply->error ? VBD_RING_CONNECTED : VBD_RING_NONE;
     if (vbd->ring == VBD_RING_CONNECTED) {
+        xentop_add(vbd);
         if (features_publish(vbd) == 0)
             log_limited(&vbd->limit, LOG_LEVEL_INFO, "%s: connected to %s",
                         vbd->name, vbd->disk->target.path);
@@ -236,6 +252,10 @@ static void connect(struct vbd *vbd)
      * to another host. */
     if (vbd->is_suspended)
         return;
+    if (node_is_taken(vbd, reason, sizeof reason)) {
+        fail(vbd, reason);
+        return;
+    }
     request.connect.domid = vbd->domid;
     request.connect.read_only = !vbd->is_writable;
     features_settle(vbd, &request.connect);
@@ -261,6 +281,7 @@ void vbd_worker_lost(struct vbd *vbd)
     struct state_pair pairs[STATE_MAX_PAIRS] = { { "error", vbd->error } };
 
     vbd->ring = VBD_RING_NONE;
+    xentop_remove(vbd);
     snprintf(vbd->error, sizeof vbd->error, "the worker of its disk has ended; "
              "detach and attach it again");
     state_write(vbd, pairs, 1, vbd->state);
@@ -312,26 +333,23 @@ static enum xenbus_state read_front(struct vbd *vbd)
     return vbd->front;
 }
 
-static bool ends_in(const char *text, const char *end)
-{
-    size_t length = strlen(text), end_length = strlen(end);
-
-    return length >= end_length &&
-           strcmp(text + length - end_length, end) == 0;
-}
-
-/* Is the node ours? Says once when it is not. */
+/* Is the node ours to serve? When it is not, says why, once. */
 static bool is_ours(struct vbd *vbd)
 {
-    char script[STORE_VALUE_BYTES] = "";
-    bool was_foreign = vbd->is_foreign;
+    const struct vbd *twin = find_twin(vbd);
+    char reason[MESSAGE_TEXT_BYTES] = "";
+    int error = node_judge(vbd, reason, sizeof reason);
 
-    store_read_in(vbd->supervisor->store, vbd->path, "script", script,
-                  sizeof script, NULL);
-    vbd->is_foreign = !ends_in(script, VBD_SCRIPT);
-    if (vbd->is_foreign && !was_foreign)
-        log_debug("%s: its script is '%s': not ours", vbd->name, script);
-    return !vbd->is_foreign;
+    if (!error && twin && twin->state != XENBUS_UNKNOWN) {
+        snprintf(reason, sizeof reason, "the same disk is served as %s, which "
+                 "has not gone yet", twin->path);
+        error = -EBUSY;
+    }
+    if (error && strcmp(vbd->error, reason) != 0)
+        log_message(error == -ENOENT ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+                    "%s: %s is not served: %s", vbd->name, vbd->path, reason);
+    strcpy(vbd->error, reason);
+    return !error;
 }
 
 static void cannot_read(struct vbd *vbd, int error)
@@ -351,35 +369,15 @@ static bool recall(struct vbd *vbd)
     return !error;
 }
 
-/* The front end's directory must be the front end's, or a slip of whoever
- * wrote the tree would have us believe one domain what is another's. */
-static bool take_frontend(struct vbd *vbd)
-{
-    char path[VBD_PATH_BYTES] = "", start[40];
-
-    store_read_in(vbd->supervisor->store, vbd->path, "frontend", path,
-                  sizeof path, NULL);
-    snprintf(start, sizeof start, "/local/domain/%" PRIu32 "/", vbd->domid);
-    if (strncmp(path, start, strlen(start)) != 0) {
-        char shown[64];
-
-        log_error("%s: its frontend is '%s': expected a path below %s; not "
-                  "served", vbd->name,
-                  text_printable(path, (unsigned)strlen(path), shown,
-                                 sizeof shown), start);
-        vbd->is_foreign = true;
-        return false;
-    }
-    strcpy(vbd->frontend, path);
-    watch_front(vbd, true);
-    return true;
-}
-
 /* The first look at a node of ours. One that an earlier vbdd has left is
  * taken over, but for its ring: what was in flight on it is not known. */
 static void adopt(struct vbd *vbd, const struct back *back)
 {
+    node_print_frontend(vbd, vbd->frontend, sizeof vbd->frontend);
+    watch_front(vbd, true);
     vbd->state = back->state;
+    if (vbd->state != XENBUS_INITIALISING)
+        xentop_adopt(vbd);
     switch (back->state) {
     case XENBUS_CLOSING:
     case XENBUS_CLOSED:
@@ -486,7 +484,7 @@ void vbd_evaluate(struct vbd *vbd)
     }
     vbd->is_gone |= error == -ENOENT;
     if (!must_leave(vbd) && vbd->state == XENBUS_UNKNOWN) {
-        if (!is_ours(vbd) || !recall(vbd) || !take_frontend(vbd))
+        if (!is_ours(vbd) || !recall(vbd))
             return;
         adopt(vbd, &back);
     } else if (back.state == XENBUS_CLOSING &&

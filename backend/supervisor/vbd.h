@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A vbd: one back-end node of the store, backend/vbd/DOMID/DEVID, and the one
- * attachment of a disk to a domain that it stands for. Loop thread only.
+ * A vbd: one back-end node of the store, backend/vbd/DOMID/DEVID or
+ * backend/vbd3/DOMID/DEVID, and the one attachment of a disk to a domain that
+ * it stands for. Both name the same front end: of two such nodes only one is
+ * served at a time. Loop thread only.
  *
  * It lives as long as its node exists or its ring or its disk is not given
  * back, whichever is longer. Nothing is queued for it: whatever happens sets
@@ -16,7 +18,7 @@
 
 enum { VBD_PATH_BYTES = 128, VBD_NAME_BYTES = 48 };
 
-/* The script of a node that is ours ends in this. */
+/* The script of a node that is ours is called this. */
 #define VBD_SCRIPT "block-vbdd"
 
 /* What the worker has of this vbd. Those in ...ING wait for its answer, and are
@@ -31,18 +33,19 @@ struct vbd {
     TAILQ_ENTRY(vbd) link; /* in supervisor->vbds */
     struct supervisor *supervisor;
     uint32_t number;       /* in tokens and messages; never used twice */
+    enum vbd_tree tree;
     uint32_t domid, devid;
     char path[VBD_PATH_BYTES];     /* of the back-end node */
     char frontend[VBD_PATH_BYTES]; /* of the front end's; "" until known */
     char name[VBD_NAME_BYTES];     /* "5/xvda", for people */
 
     bool is_dirty;
-    bool is_foreign;     /* not ours: left alone */
     bool is_gone;        /* its node was deleted */
     bool is_removed;     /* the toolstack wants it to be released */
     bool was_alive, is_dead, is_suspended; /* the domain */
     bool is_domain_checked; /* domain.c's, within one look at all */
     bool is_write_failed;
+    bool is_in_xentop;   /* xentop.c's: it has a file there */
 
     enum xenbus_state state; /* as we wrote it; UNKNOWN: not looked at yet */
     enum xenbus_state front; /* as last seen */
@@ -61,15 +64,16 @@ struct vbd {
     struct waiters releasing;  /* told when it is off its disk */
     struct waiters vanishing;  /* told when it is freed */
 
-    char error[MESSAGE_TEXT_BYTES]; /* as published; "" when none */
+    char error[MESSAGE_TEXT_BYTES]; /* as published, or why it is not served;
+                                       "" when none */
     struct log_limit limit;    /* for what its guest can cause */
 };
 
 /* Makes the object for a node; it is dirty. NULL without memory. */
-struct vbd *vbd_new(struct supervisor *supervisor, uint32_t domid,
-                    uint32_t devid);
-struct vbd *vbd_find(struct supervisor *supervisor, uint32_t domid,
-                     uint32_t devid);
+struct vbd *vbd_new(struct supervisor *supervisor, enum vbd_tree tree,
+                    uint32_t domid, uint32_t devid);
+struct vbd *vbd_find(struct supervisor *supervisor, enum vbd_tree tree,
+                     uint32_t domid, uint32_t devid);
 struct vbd *vbd_find_number(struct supervisor *supervisor, uint32_t number);
 
 /* Takes the next step or steps. May free the vbd. */

@@ -32,6 +32,7 @@ extern char **environ;
 struct call {
     TAILQ_ENTRY(call) link;
     struct message request;
+    int fd; /* goes with it, or -1 */
     bool is_sent;
     void (*done)(void *context, const struct message *reply);
     void *context;
@@ -71,6 +72,7 @@ static const char *type_text(uint32_t type)
     case MESSAGE_VBD_STATS: return "VBD_STATS";
     case MESSAGE_LOG_LEVEL: return "LOG_LEVEL";
     case MESSAGE_NBD_STATS: return "NBD_STATS";
+    case MESSAGE_XENTOP: return "XENTOP";
     case MESSAGE_READY: return "READY";
     case MESSAGE_FAILED: return "FAILED";
     case MESSAGE_REPLY: return "REPLY";
@@ -94,6 +96,13 @@ void worker_kill(struct worker *worker)
 
 /* --- calls ---------------------------------------------------------------- */
 
+static void close_fd(struct call *call)
+{
+    if (call->fd >= 0)
+        close(call->fd);
+    call->fd = -1;
+}
+
 /* Sends what has not been sent, in order, as far as the socket takes it. */
 static void send_calls(struct worker *worker)
 {
@@ -104,9 +113,10 @@ static void send_calls(struct worker *worker)
         if (call->is_sent || worker->socket < 0)
             continue;
         error = packet_send(worker->socket, &call->request,
-                            sizeof call->request, NULL, 0);
+                            sizeof call->request, &call->fd, call->fd >= 0);
         if (error)
             break;
+        close_fd(call);
         call->is_sent = true;
     }
     if (error == -EAGAIN)
@@ -120,10 +130,22 @@ int worker_call(struct worker *worker, const struct message *request,
                 void (*done)(void *context, const struct message *reply),
                 void *context)
 {
+    return worker_call_with(worker, request, -1, done, context);
+}
+
+int worker_call_with(struct worker *worker, const struct message *request,
+                     int fd,
+                     void (*done)(void *context, const struct message *reply),
+                     void *context)
+{
     struct call *call = calloc(1, sizeof *call);
 
-    if (!call)
+    if (!call) {
+        if (fd >= 0)
+            close(fd);
         return -ENOMEM;
+    }
+    call->fd = fd;
     call->request = *request;
     call->request.tag = ++worker->last_tag;
     call->done = done;
@@ -153,6 +175,7 @@ static void finish_call(struct worker *worker, struct call *call,
     if (TAILQ_EMPTY(&worker->calls))
         ev_timer_stop(worker->loop, &worker->slow);
     call->done(call->context, reply);
+    close_fd(call);
     free(call);
 }
 
@@ -247,6 +270,7 @@ static void take_message(struct worker *worker, const struct message *message)
     case MESSAGE_VBD_STATS:
     case MESSAGE_LOG_LEVEL:
     case MESSAGE_NBD_STATS:
+    case MESSAGE_XENTOP:
         break;
     }
     refuse(worker, "not a worker's to say", message->type);

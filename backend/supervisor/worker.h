@@ -47,6 +47,12 @@ void worker_free(struct worker *worker); /* after ended(), or NULL */
 int worker_call(struct worker *worker, const struct message *request,
                 void (*done)(void *context, const struct message *reply),
                 void *context);
+/* The same with a descriptor, which is closed once it has been sent, or cannot
+ * be. -1: none. */
+int worker_call_with(struct worker *worker, const struct message *request,
+                     int fd,
+                     void (*done)(void *context, const struct message *reply),
+                     void *context);
 /* So many calls wait for their answers that one that can do without should not
  * be made: the worker may hang for days, and be asked every second. */
 bool worker_is_overrun(const struct worker *worker);

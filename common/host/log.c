@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The log: one write(2) a line, so that lines of several processes that
- * share a terminal or a journal stream do not mix. */
+ * The log: one writev(2) a line, so that lines of several processes that
+ * share a terminal do not mix, or one entry of the journal. */
 #include "common/host/log.h"
 
 #include <errno.h>
@@ -8,12 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "common/host/journal.h"
+
+enum { LINE_BYTES = 1024 };
 
 static const char *log_name = "vbdd";
 static enum log_level log_threshold = LOG_LEVEL_INFO;
 static bool log_to_journal;
+static struct journal_entry log_fields; /* of every entry */
 
 static const struct {
     const char *text;
@@ -34,7 +40,12 @@ void log_init(const char *name, enum log_level level)
 {
     log_name = name;
     log_set_level(level);
-    log_to_journal = getenv("JOURNAL_STREAM") != NULL;
+    log_to_journal = journal_is_stderr() && journal_open(JOURNAL_SOCKET);
+}
+
+void log_add_field(const char *name, const char *value)
+{
+    journal_add(&log_fields, name, value, strlen(value));
 }
 
 int log_level_parse(const char *text, enum log_level *level)
@@ -53,29 +64,76 @@ const char *log_level_text(enum log_level level)
     return level_info[level].text;
 }
 
+/* "5/xvda: ", "domain 5: " or "disk 3: ", as people read it, is what fields
+ * are for. */
+static void add_subject(struct journal_entry *entry, const char *message)
+{
+    size_t number = strspn(message, "0123456789"), word;
+    const char *field = "VBDD_DOMID";
+
+    if (number > 0 && message[number] == '/') {
+        word = strcspn(message + number + 1, ": ");
+        if (!word || strncmp(message + number + 1 + word, ": ", 2) != 0)
+            return;
+        journal_add(entry, field, message, number);
+        journal_add(entry, "VBDD_VDEV", message + number + 1, word);
+        return;
+    }
+    if (strncmp(message, "disk ", 5) == 0)
+        field = "VBDD_DISK";
+    else if (strncmp(message, "domain ", 7) != 0)
+        return;
+    message = strchr(message, ' ') + 1;
+    number = strspn(message, "0123456789");
+    if (number > 0 && message[number] == ':')
+        journal_add(entry, field, message, number);
+}
+
+static int send_entry(enum log_level level, const char *message)
+{
+    struct journal_entry entry = log_fields;
+    char priority = (char)('0' + level_info[level].priority);
+
+    journal_add(&entry, "MESSAGE", message, strlen(message));
+    journal_add(&entry, "PRIORITY", &priority, 1);
+    journal_add(&entry, "SYSLOG_IDENTIFIER", log_name, strlen(log_name));
+    add_subject(&entry, message);
+    return journal_send(&entry);
+}
+
+/* In the journal's stream, if it takes no entry, with its mark of priority. */
+static void write_line(enum log_level level, const char *message)
+{
+    char head[64];
+    bool is_bad = level <= LOG_LEVEL_WARNING;
+    struct iovec parts[] = { { head, 0 }, { (char *)message, strlen(message) },
+                             { (char *)"\n", 1 } };
+
+    if (log_to_journal)
+        snprintf(head, sizeof head, "<%d>", level_info[level].priority);
+    else
+        snprintf(head, sizeof head, "%s: %s%s", log_name,
+                 is_bad ? level_info[level].text : "", is_bad ? ": " : "");
+    parts[0].iov_len = strlen(head);
+    if (writev(STDERR_FILENO, parts, 3) < 0) { /* nowhere left to say it */ }
+}
+
 void log_message(enum log_level level, const char *format, ...)
 {
-    char line[1024];
-    int saved_errno = errno, used;
+    char message[LINE_BYTES];
+    int saved_errno = errno;
     va_list arguments;
 
     if (level > __atomic_load_n(&log_threshold, __ATOMIC_RELAXED))
         return;
-    if (log_to_journal)
-        used = snprintf(line, sizeof line, "<%d>", level_info[level].priority);
-    else
-        used = snprintf(line, sizeof line, "%s: %s", log_name,
-                        level <= LOG_LEVEL_WARNING ? level_info[level].text
-                                                   : "");
-    if (!log_to_journal && level <= LOG_LEVEL_WARNING)
-        used += snprintf(line + used, sizeof line - used, ": ");
     va_start(arguments, format);
-    used += vsnprintf(line + used, sizeof line - used - 1, format, arguments);
+    vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    if (used > (int)sizeof line - 2)
-        used = sizeof line - 2;
-    line[used++] = '\n';
-    if (write(STDERR_FILENO, line, used) < 0) { /* nowhere left to say it */ }
+    for (char *at = message; *at; at++) /* a message is a line */
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+    if (!log_to_journal || send_entry(level, message) < 0)
+        write_line(level, message);
     errno = saved_errno;
 }
 

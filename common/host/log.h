@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * One log for every hosted program: to standard error, with the journal's
- * <N> priority prefix when systemd listens there. Any thread. */
+ * One log for every hosted program: lines on standard error, or, when systemd
+ * listens there, entries of its journal with fields: what log_add_field() gave
+ * to all, VBDD_DOMID and VBDD_VDEV of a message that begins with "5/xvda: ", or
+ * VBDD_DOMID of "domain 5: ", VBDD_DISK of "disk 3: ". Any thread. */
 #ifndef VBDD_HOST_LOG_H
 #define VBDD_HOST_LOG_H
 
@@ -12,6 +14,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
 
 /* name (borrowed for ever) starts each line; nothing above level is shown. */
 void log_init(const char *name, enum log_level level);
+/* Of all entries from here on; before there are threads. */
+void log_add_field(const char *name, const char *value);
 /* From here on, for all threads. */
 void log_set_level(enum log_level level);
 /* "error", "warning", "info", "debug"; -EINVAL for anything else. */

@@ -203,6 +203,50 @@ check_control() { # ROOT
         "of docs/CONTROL.md does not exist"
 }
 
+# --- messages ---------------------------------------------------------------
+
+# Where sentences come from that xl shows. What varies in one is * here.
+refusing='backend/disk/claim.c backend/disk/cache.c backend/disk/target.c
+    backend/disk/refusal.c backend/disk/privileges.c backend/disk/main.c
+    backend/supervisor/hotplug.c backend/supervisor/node.c
+    backend/supervisor/sharing.c backend/supervisor/target.c
+    backend/supervisor/features.c
+    backend/supervisor/door.c backend/supervisor/disk.c
+    backend/supervisor/worker.c tools/vbdctl/ask.c'
+
+refusals() { # ROOT
+    # shellcheck disable=SC2086
+    (cd "$1" && cat $refusing 2>/dev/null) | tr '\n' ' ' |
+        sed 's/ *PRI[a-zA-Z]*[0-9]* */ /g; s/" *"//g
+            s/" *VBD_SCRIPT/block-vbdd"/g' |
+        grep -oE '(refusal_say|snprintf|done|finish|puts|printf)\([^";]*"[^"]*"' |
+        sed 's/^[^"]*"//; s/^vbdctl: //; s/\( \|\\n\)*"$//
+            s/%[.0-9*]*\(llu\|[sdu]\)*/*/g' |
+        grep -E '[a-z]+[^a-z*]+[a-z]+|\*.*: .*\*' |
+        grep -vE '^/|^vbdd-disk: '
+}
+
+check_messages() { # ROOT
+    refusals "$1" | to_list messages
+    sed -n 's/^=item "\(.*\)"$/\1/p' "$1/docs/block-vbdd.pod" |
+        sed 's/I<[^>]*>/*/g; s/ \.\.\.$//' | to_list man
+    compare messages man "is not in block-vbdd(8)" \
+        "of block-vbdd(8) is said by nobody"
+}
+
+# --- xl ---------------------------------------------------------------------
+
+# xl passes over words that it does not know; disks: tests/unit/xl-examples.c.
+xl_page=/usr/share/man/man5/xl.cfg.5.gz
+
+check_xl_words() { # ROOT
+    zcat "$xl_page" | sed 's/\\f.//g' | grep -oE '[a-z_]+ ?=' |
+        tr -d '= ' | to_list words
+    (cd "$1" && sed -n 's/^\([a-z_]*\) *=.*/\1/p' docs/examples/*.cfg) |
+        to_list used
+    only_in used words "of an example is not in xl.cfg(5)"
+}
+
 # --- names ------------------------------------------------------------------
 
 check_links() { # ROOT
@@ -243,14 +287,14 @@ is_xen_header() {
     return 1
 }
 
-# vbd...(N): a man page of ours
+# vbd...(N), block-vbdd(N): a man page of ours
 check_pages() { # ROOT
     sed -n '/^man_MANS/,/^[A-Z]*FILES/p' "$1/docs/local.mk" |
         grep -o '%D%/[a-z.-]*[0-9]' | sed 's|%D%/\(.*\)\.\(.\)$|\1(\2)|' |
         to_list pages
     documents "$1" | while read -r file; do
-        grep -oE '(^|[^a-z-])vbd[a-z.-]*\([0-9]\)' "$1/$file"
-    done | sed 's/^[^v]//' | to_list named
+        grep -oE '(^|[^a-z-])(block-)?vbd[a-z.-]*\([0-9]\)' "$1/$file"
+    done | sed 's/^[^a-z]//' | to_list named
     compare pages named "is a man page that nothing names" \
         "is not a man page"
 }
@@ -277,6 +321,12 @@ ok "vbdd.conf(5) and completion know the settings" check_settings "$ours"
 ok "vbddengines(7) and completion know the engines" check_engines "$ours"
 ok "vbddengines(7) knows the engines' parameters" check_parameters "$ours"
 ok "CONTROL.md knows the control socket's commands" check_control "$ours"
+ok "block-vbdd(8) knows what xl shows" check_messages "$ours"
+if [ -e "$xl_page" ]; then
+    ok "xl knows the words of the examples" check_xl_words "$ours"
+else
+    skip "xl knows the words of the examples" xen-utils-common
+fi
 ok "links lead to files" check_links "$ours"
 ok "files that are named exist" check_names "$ours"
 ok "man pages that are named exist" check_pages "$ours"
@@ -442,6 +492,38 @@ finds "a control command or argument that one side lacks is found" \
 "'show new' is not in docs/CONTROL.md
 'old -' of docs/CONTROL.md does not exist
 'show old' of docs/CONTROL.md does not exist" check_control "$scratch/bad"
+
+bad backend/disk/claim.c <<'END'
+    return refusal_say(&c->refusal, -EBUSY, "is away: %s; look "
+                       "for %" PRIu64 " of it", how, nr);
+    snprintf(path, sizeof path, "/proc/self/%s", name);
+END
+bad tools/vbdctl/ask.c <<'END'
+    fputs("vbdctl: it has gone\n", stderr);
+END
+bad docs/block-vbdd.pod <<'END'
+=head1 MESSAGES
+
+=over
+
+=item "is away: I<WHY>; look for I<N> of it"
+
+=item "is in the way"
+
+=back
+END
+finds "a sentence that one side lacks is found" \
+"'it has gone' is not in block-vbdd(8)
+'is in the way' of block-vbdd(8) is said by nobody" \
+    check_messages "$scratch/bad"
+
+bad docs/examples/guest.cfg <<'END'
+# kernal = "in a comment"
+kernle = "/boot/vmlinuz"
+memory = 512
+END
+[ ! -e "$xl_page" ] || finds "a word that xl does not know is found" \
+    "'kernle' of an example is not in xl.cfg(5)" check_xl_words "$scratch/bad"
 
 finds "a file that does not exist is found" \
 "README.md names docs/nothing.md, which does not exist

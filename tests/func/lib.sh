@@ -101,6 +101,11 @@ stat_of() {
         grep -o "\"$1\": *[0-9]*" | head -n 1 | grep -o '[0-9]*$'
 }
 
+has_libnbd() {
+    ! vbdverify --nbd 'nbd+unix:///?socket=/nowhere' 2>&1 |
+        grep -q 'without libnbd'
+}
+
 # valgrind and AddressSanitizer map memory of their own and keep what is freed
 is_instrumented() {
     [ -n "${VALGRIND:-}" ] || grep -aq __asan_init "$top_builddir/vbdd"

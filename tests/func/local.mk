@@ -17,7 +17,10 @@ FUNC_TESTS = \
 	%D%/dd-shows-what-each-path-sees.sh \
 	%D%/an-emulated-client-is-seen.sh \
 	%D%/verify-over-all-paths.sh \
+	%D%/a-control-group-for-each-disk.sh \
+	%D%/metrics.sh %D%/xentop-sees-each-vbd.sh \
+	%D%/the-journal-has-fields.sh \
 	%D%/bench-counts.sh
 TESTS += $(FUNC_TESTS)
 dist_check_SCRIPTS += $(FUNC_TESTS)
-EXTRA_DIST += %D%/lib.sh
+EXTRA_DIST += %D%/lib.sh %D%/check-metrics.pl

@@ -13,11 +13,13 @@ find_kernel() {
 }
 
 # put ROOT FILE [PATH]: a file, with the libraries that it is linked with
+libraries=yes # or no
 put() {
   local root=$1 file=$2 path=${3:-$2} library
   [ -e "$file" ] || die "there is no $file"
   mkdir -p "$root${path%/*}"
   cp -L "$file" "$root$path"
+  [ $libraries = yes ] || return 0
   for library in $(ldd "$file" 2>/dev/null | grep -o '/[^ )]*' || true); do
     [ -e "$root$library" ] || put "$root" "$library"
   done

@@ -16,6 +16,7 @@ fi
 disk=$(mktemp "${VBDD_TEST_DIR:-/var/tmp}/vbdd-lab.XXXXXX")
 log=$(mktemp)
 tree=$(mktemp -d)
+export top_builddir # the Debian image is kept there
 trap 'rm -rf "$disk" "$log" "$tree"' EXIT
 make -C "$top_builddir" install prefix=/usr/local sysconfdir=/etc \
     DESTDIR="$tree" >"$log" 2>&1 || { sed 's/^/# /' "$log"; exit 99; }

@@ -4,12 +4,15 @@
 LAB_TESTS = %D%/a-pvh-guest-uses-our-disk.sh \
 	%D%/a-linux-guest-uses-every-ring-feature.sh \
 	%D%/two-volumes-side-by-side.sh \
+	%D%/an-administrator-has-only-the-man-pages.sh \
 	%D%/xl-flows.sh %D%/saved-and-migrated.sh \
 	%D%/xl-failures.sh %D%/create-and-destroy.sh
 EXTRA_DIST += $(LAB_TESTS) %D%/lab %D%/lib.sh %D%/initrd.sh %D%/dom0-init \
 	%D%/dom0-lib.sh %D%/guest-init %D%/guest-job.sh %D%/dom0-pvh.sh \
 	%D%/guest-rings.sh %D%/dom0-rings.sh \
-	%D%/dom0-volumes.sh %D%/README.md \
+	%D%/dom0-volumes.sh %D%/dom0-admin.sh %D%/guest-admin.sh %D%/README.md \
+	%D%/shell %D%/dom0-shell %D%/debian/image.sh %D%/debian/init \
+	%D%/debian/run %D%/debian/lab.service \
 	%D%/dom0-checks.sh %D%/guest-led.sh %D%/dom0-flows.sh \
 	%D%/dom0-saved.sh %D%/dom0-failures.sh %D%/dom0-rounds.sh
 
@@ -23,6 +26,20 @@ check_PROGRAMS += %D%/softreset
 %C%_softreset_SOURCES = %D%/softreset.c
 endif
 
+# all of them, or those that CASE names: make check-lab CASE=under-systemd
 check-lab: all $(lab_helpers)
-	$(MAKE) check-TESTS TESTS="$(LAB_TESTS)"
-.PHONY: check-lab
+	set --; for name in $(CASE); do set -- "$$@" "%D%/$$name.sh"; done; \
+	$(MAKE) check-TESTS TESTS="$${*:-$(LAB_TESTS)}"
+
+# with more rounds, where there are rounds
+check-lab-long:
+	LAB_LONG=1 $(MAKE) check-lab
+
+# a shell in dom0: make lab-shell LAB="--image debian --enable vbdd.service"
+lab-shell: all
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
+	  $(srcdir)/%D%/shell $(LAB)
+
+distclean-local:
+	rm -rf lab-cache
+.PHONY: check-lab check-lab-long lab-shell

@@ -6,7 +6,10 @@ supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-features %D%/supervisor-disks %D%/supervisor-control \
 	%D%/supervisor-running %D%/supervisor-storm %D%/supervisor-leaks \
 	%D%/supervisor-suspend %D%/supervisor-whole \
-	%D%/supervisor-restore %D%/supervisor-nbd %D%/supervisor-hostile
+	%D%/supervisor-restore %D%/supervisor-nbd %D%/supervisor-hostile \
+	%D%/supervisor-transcripts %D%/supervisor-blkback \
+	%D%/supervisor-policy %D%/supervisor-cgroups %D%/host-log \
+	%D%/supervisor-store
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -17,6 +20,21 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 %C%_supervisor_states_SOURCES = %D%/supervisor-states.c $(supervisor_rig)
 %C%_supervisor_states_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_states_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_transcripts_SOURCES = %D%/supervisor-transcripts.c \
+	$(supervisor_rig)
+%C%_supervisor_transcripts_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_transcripts_LDADD = $(supervisor_rig_libs)
+EXTRA_DIST += %D%/transcripts
+%C%_supervisor_store_SOURCES = %D%/supervisor-store.c $(supervisor_rig)
+%C%_supervisor_store_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_store_LDADD = $(supervisor_rig_libs)
+	$(supervisor_rig)
+%C%_supervisor_policy_SOURCES = %D%/supervisor-policy.c $(supervisor_rig)
+%C%_supervisor_policy_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_policy_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_blkback_SOURCES = %D%/supervisor-blkback.c $(supervisor_rig)
+%C%_supervisor_blkback_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_blkback_LDADD = $(supervisor_rig_libs)
 %C%_supervisor_features_SOURCES = %D%/supervisor-features.c \
 	$(supervisor_rig)
 %C%_supervisor_features_CFLAGS = $(supervisor_rig_cflags)
@@ -57,6 +75,10 @@ supervisor_rig_libs = libsupervisor.a liblocal.a libhost.a $(JANSSON_LIBS) \
 	$(supervisor_rig)
 %C%_supervisor_hostile_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_hostile_LDADD = $(supervisor_rig_libs)
+%C%_host_log_SOURCES = %D%/host-log.c %D%/tap.h
+%C%_host_log_LDADD = libhost.a
+%C%_supervisor_cgroups_SOURCES = %D%/supervisor-cgroups.c %D%/tap.h
+%C%_supervisor_cgroups_LDADD = libsupervisor.a libhost.a
 %C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
 # messages are passed by value here; this runs on an ordinary stack
 %C%_supervisor_fake_worker_CFLAGS = $(AM_CFLAGS) -Wframe-larger-than=65536

@@ -3,7 +3,7 @@
 DISK_TESTS = disk-pool disk-target disk-claims disk-ring disk-faults \
 	disk-fail-stop disk-hostile disk-resize disk-indirect disk-grants \
 	disk-queues disk-pause disk-persistent disk-flood disk-answers \
-	disk-reads
+	disk-reads disk-xentop
 check_PROGRAMS += $(DISK_TESTS)
 TESTS += $(DISK_TESTS)
 disk_pool_SOURCES = %D%/disk-pool.c backend/disk/pool.c
@@ -61,6 +61,8 @@ disk_answers_SOURCES = %D%/disk-answers.c %D%/disk-rig.h %D%/disk-guest.h
 disk_answers_CFLAGS = $(disk_ring_CFLAGS)
 disk_answers_LDADD = $(disk_ring_LDADD)
 EXTRA_disk_answers_DEPENDENCIES = vbdd-disk vbdd-local
+disk_xentop_SOURCES = %D%/disk-xentop.c backend/disk/xentop.c %D%/tap.h
 disk_reads_SOURCES = %D%/disk-reads.c backend/disk/ringio.c \
-	backend/disk/transfer.c backend/disk/persistent.c backend/disk/pool.c
+	backend/disk/transfer.c backend/disk/persistent.c backend/disk/pool.c \
+	backend/disk/xentop.c
 disk_reads_LDADD = libblkif.a libhost.a $(EV_LIBS)

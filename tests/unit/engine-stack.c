@@ -16,12 +16,7 @@ static struct engine *engine;
 
 static void open_stack(const char *specification)
 {
-    struct engine_config config = { .fd = -1, .size_bytes = DISK_BYTES };
-
-    if (engine_open(specification, &config, &engine, reason, sizeof reason)) {
-        NOTE("%s", reason);
-        REQUIRE(!"the stack opens");
-    }
+    engine = stack_of(specification, DISK_BYTES);
 }
 
 static int one(enum engine_op op, uint64_t offset)

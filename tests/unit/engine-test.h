@@ -162,6 +162,20 @@ static inline int run_op(struct engine *engine, enum engine_op op,
 
 /* --- targets -------------------------------------------------------------- */
 
+/* Opens a stack of engines without a target, or fails the test. */
+static inline struct engine *stack_of(const char *specification,
+                                      uint64_t size_bytes)
+{
+    struct engine_config config = { .fd = -1, .size_bytes = size_bytes };
+    struct engine *engine;
+
+    if (engine_open(specification, &config, &engine, reason, sizeof reason)) {
+        NOTE("%s", reason);
+        REQUIRE(!"the stack opens");
+    }
+    return engine;
+}
+
 /* path: for mkstemp(). */
 static inline int nameless_file(char *path, uint64_t bytes, int flags)
 {

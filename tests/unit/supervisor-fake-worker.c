@@ -416,6 +416,7 @@ static void take_request(struct message *message)
         message->stats.system_calls = 500;
         message->stats.latency[10] = 990;
         message->stats.latency[20] = 10;
+        message->stats.latency_us = 990 * 40 + 10 * 1200;
         message->stats.budget_bytes = 32 << 20;
         break;
     case MESSAGE_RESIZE:
@@ -472,6 +473,8 @@ static void parse(int argc, char **argv)
         { "log-level", required_argument, NULL, 0 },
         { "user", required_argument, NULL, 0 },
         { "local", required_argument, NULL, 0 },
+        { "cgroup", required_argument, NULL, 0 },
+        { "disk", required_argument, NULL, 0 },
         { NULL, 0, NULL, 0 }
     };
     int option;

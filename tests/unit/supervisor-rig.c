@@ -17,7 +17,6 @@
 #include "tests/unit/tap.h"
 #include "common/host/vdev.h"
 
-enum { PATIENCE_MS = 60000, STEP_MS = 2 };
 
 char rig_dir[64];
 struct xs_handle *rig_xs;

@@ -14,6 +14,9 @@
 #include <sys/types.h>
 #include <xenstore.h>
 
+/* How long, and how often, to wait for what must come. */
+enum { PATIENCE_MS = 60000, STEP_MS = 2 };
+
 extern char rig_dir[64];
 extern struct xs_handle *rig_xs;
 extern const char *rig_log_level; /* of vbdd; "debug" */

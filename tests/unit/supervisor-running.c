@@ -356,6 +356,7 @@ static void check_histogram(void)
     const json_t *reply = rig_ask("{\"command\":\"stats\"}");
 
     CHECK_EQ(integer(reply, "disks.0.latency.p50_us"), 46);
+    CHECK_EQ(integer(reply, "disks.0.latency.total_us"), 51600);
     CHECK(!member(reply, "disks.0.latency.buckets"));
     reply = rig_ask("{\"command\":\"stats\",\"histogram\":true}");
     CHECK_EQ(json_array_size(member(reply, "disks.0.latency.buckets")), 11);

@@ -161,7 +161,9 @@ static void check_counts(void)
     const json_t *reply = rig_ask("{\"command\":\"stats\",\"histogram\":true}");
     const json_t *disk = json_array_get(json_object_get(reply, "disks"), 0);
     const json_t *vbd = vbd_of(json_object_get(disk, "vbds"));
-    long long requests = 0, responses = 0, timed = 0;
+    const json_t *latency = json_object_get(disk, "latency");
+    long long requests = 0, responses = 0, timed = 0, least_us = 0,
+              most_us = 0;
     struct vbdfront_stats stats;
     json_t *queue, *bucket;
     size_t i;
@@ -172,13 +174,17 @@ static void check_counts(void)
         requests += integer(queue, "requests");
         responses += integer(queue, "responses");
     }
-    json_array_foreach(json_object_get(json_object_get(disk, "latency"),
-                                       "buckets"), i, bucket)
+    json_array_foreach(json_object_get(latency, "buckets"), i, bucket) {
         timed += integer(bucket, "count");
+        least_us += integer(bucket, "count") * integer(bucket, "from_us");
+        most_us += integer(bucket, "count") * integer(bucket, "below_us");
+    }
     CHECK(stats.ring_requests > 0);
     CHECK_EQ(requests, stats.ring_requests);
     CHECK_EQ(responses, stats.responses);
     CHECK_EQ(timed, stats.responses);
+    CHECK(integer(latency, "total_us") >= least_us);
+    CHECK(integer(latency, "total_us") <= most_us);
     CHECK(integer(vbd, "persistent_grants") > 0);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/host/blkback.h"
 #include "tools/vbdctl/doctor.h"
 #include "tools/vbdctl/vbdctl.h"
 
@@ -70,6 +71,9 @@ static void add_hints(const struct examination *e)
     if (may_change(e))
         add_hint(e, "a guest that reads it while others write sees it change, "
                  "which no file system expects");
+    if (blkback_is_loaded())
+        add_hint(e, "xen-blkback is loaded: it takes every disk with "
+                 "backendtype=phy before vbdd can; see block-vbdd(8)");
     if (device->loop_file[0] && !device->loop_is_direct)
         add_hint(e, "the loop device keeps pages of its own of the file: "
                  "attach the file itself, or losetup --direct-io=on");

@@ -24,6 +24,8 @@ static const char usage[] =
     "  show DOMID/VDEV    one vbd\n"
     "  stats [DISK|DOMID/VDEV] [--histogram]\n"
     "                     what workers have counted\n"
+    "  metrics [DISK|DOMID/VDEV]\n"
+    "                     the same for Prometheus\n"
     "  features [DOMID/VDEV]\n"
     "                     what a front end was offered, and what it took\n"
     "  nbd DISK|DOMID/VDEV\n"
@@ -212,6 +214,8 @@ static const struct command {
     { "show", 1, 1, "expected DISK or DOMID/VDEV", take_subject, false },
     { "stats", 0, 1, "expected at most a DISK or DOMID/VDEV", take_subject,
       true },
+    { "metrics", 0, 1, "expected at most a DISK or DOMID/VDEV", take_subject,
+      false },
     { "features", 0, 1, "expected at most a DOMID/VDEV", take_vbd, false },
     { "nbd", 1, 1, "expected DISK or DOMID/VDEV", take_subject, false },
     { "resize", 1, 1, "expected DISK or DOMID/VDEV", take_subject, false },
@@ -239,6 +243,8 @@ static int take_words(struct arguments *arguments, char **words, int nr)
         return complain(words[0], "only list and stats can be watched");
     if (strcmp(words[0], "doctor") == 0)
         arguments->run = doctor;
+    if (strcmp(words[0], "metrics") == 0)
+        arguments->run = metrics;
     return command->take(arguments->request, words + 1, nr - 1);
 }
 

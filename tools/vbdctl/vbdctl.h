@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * vbdctl: the command line (main.c), the question (ask.c), its repetition
- * (watch.c) and the answer for people (print.c and the files behind it). */
+ * (watch.c), the answer for people (print.c and the files behind it) and for
+ * Prometheus (metrics.c). */
 #ifndef VBDD_VBDCTL_H
 #define VBDD_VBDCTL_H
 
@@ -49,6 +50,9 @@ int watch(const struct arguments *arguments);
 
 /* Looks at a target: 0 when it can be attached, EXIT_REFUSED when not. */
 int doctor(const struct arguments *arguments);
+
+/* Shows what stats says in Prometheus's text format: an exit status. */
+int metrics(const struct arguments *arguments);
 
 /* For people. Commands that have nothing to show show nothing. */
 void print_reply(const json_t *request, const json_t *reply,
