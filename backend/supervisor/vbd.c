@@ -475,14 +475,14 @@ void vbd_evaluate(struct vbd *vbd)
     int error;
 
     vbd->is_dirty = false;
+    error = read_back(vbd, &back);
+    vbd->is_gone |= error == -ENOENT; /* others wait for those who leave */
     if (is_waiting_for_worker(vbd))
         return; /* the answer makes it dirty */
-    error = read_back(vbd, &back);
     if (error && error != -ENOENT && !vbd->supervisor->is_stopping) {
         cannot_read(vbd, error);
         return;
     }
-    vbd->is_gone |= error == -ENOENT;
     if (!must_leave(vbd) && vbd->state == XENBUS_UNKNOWN) {
         if (!is_ours(vbd) || !recall(vbd))
             return;
