@@ -17,5 +17,5 @@ prepare() {
 }
 run_lab_led prepare -- --timeout 390 \
     --copy "$(command -v flock):/bin/flock" "$lab/dom0-failures.sh"
-claims 60
+claims 61
 finish
