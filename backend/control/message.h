@@ -8,8 +8,9 @@
  * says READY (claim descriptors and event-channel descriptor passed along, if
  * there are any) or FAILED with a sentence, and exits. Then each request of
  * the supervisor (upper half) is answered by one reply with the same tag. A
- * worker ends after DETACH has been answered, or, since nobody can take it
- * over yet, in the same orderly way when its supervisor has gone. */
+ * worker ends after DETACH or HOLD has been answered, and when its supervisor
+ * has gone as if it had been told to HOLD: the next vbdd starts another one,
+ * which goes on with the same rings (hold.h). */
 #ifndef VBDD_CONTROL_MESSAGE_H
 #define VBDD_CONTROL_MESSAGE_H
 
@@ -20,7 +21,8 @@
 
 enum message_type {
     /* supervisor -> worker */
-    MESSAGE_CONNECT = 1, /* a vbd's ring is there: map, bind, serve */
+    MESSAGE_CONNECT = 1, /* a vbd's ring is there: map, bind, serve. Its hold
+                            record's descriptor comes along, or none does */
     MESSAGE_DISCONNECT,  /* drain, unmap, unbind */
     MESSAGE_STATS,
     MESSAGE_DETACH,      /* drain, flush, drop cache, exit */
@@ -38,6 +40,8 @@ enum message_type {
     MESSAGE_NBD_STATS,   /* the reply carries message_nbd_stats */
     MESSAGE_XENTOP,      /* a file comes along: count the vbd's requests in it
                             (xentop.h) */
+    MESSAGE_HOLD,        /* vbdd stops: take nothing more of any vbd, drain,
+                            write the hold records; and then as DETACH */
     /* worker -> supervisor */
     MESSAGE_READY = 64,  /* once: struct message_ready */
     MESSAGE_FAILED,      /* once: could not attach; text says why */
@@ -59,6 +63,26 @@ enum message_grants {
 };
 enum { MESSAGE_GRANTS_COUNT = 3 };
 
+struct message_ring {
+    uint32_t event_port;
+    uint32_t nr_pages;
+    uint32_t grefs[BLKIF_MAX_RING_PAGES];
+};
+
+/* Where the rings of a vbd stand that nobody serves. */
+enum { MESSAGE_STANDING_SEAL = 0x646c6568 };
+struct message_standing {
+    uint32_t seal; /* MESSAGE_STANDING_SEAL. Else nothing is known; in
+                      CONNECT the rest is 0 then */
+    uint32_t is_fail_stopped, is_write_through; /* C8 */
+    uint32_t was_handed_over;                   /* C11 */
+    /* Requests up to req_cons were taken, and as many answered as rsp_prod
+     * says. The difference was, and will be, held in fail-stop (C8). */
+    struct {
+        uint32_t req_cons, rsp_prod;
+    } queues[BLKIF_MAX_QUEUES];
+};
+
 struct message_connect {
     uint32_t domid;
     uint32_t abi;         /* enum blkif_abi */
@@ -71,11 +95,8 @@ struct message_connect {
     uint32_t grants;                /* enum message_grants */
     uint32_t max_persistent_grants; /* pages of this vbd kept mapped */
     uint32_t nr_queues;
-    struct {
-        uint32_t event_port;
-        uint32_t nr_pages;
-        uint32_t grefs[BLKIF_MAX_RING_PAGES];
-    } queues[BLKIF_MAX_QUEUES];
+    struct message_ring queues[BLKIF_MAX_QUEUES];
+    struct message_standing standing; /* sealed: go on from there */
 };
 
 struct message_ready {

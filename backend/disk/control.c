@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The supervisor's side of a worker: its socket and its requests. There
- * is no taking over yet: a worker whose supervisor has gone gives its rings
- * back, drains, flushes and ends, so that the target is free (C12). */
+ * The supervisor's side of a worker: its socket and its requests. A worker
+ * whose supervisor has gone holds its rings for the next one, drains, flushes
+ * and ends, so that the target is free (C12). */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -96,7 +96,7 @@ static void fill_stats(struct worker *worker, struct message_stats *stats)
     stats->budget_bytes = worker->options->budget_bytes;
 }
 
-/* --- detach: end NBD clients (no vbd is left), flush, drop the cache, go ------- */
+/* --- detach: end NBD clients (no vbd runs), flush, drop the cache, go --------- */
 
 /* The claim is held until the last flush has ended, whatever came of it. */
 static void detach_flushed(void *context, int error)
@@ -118,13 +118,18 @@ static void detach_drained(void *context)
         detach_flushed(worker, error);
 }
 
-static int begin_detach(struct worker *worker, uint32_t tag)
+void worker_begin_detach(struct worker *worker, uint32_t tag)
 {
-    if (worker->vbds || worker->is_detaching)
-        return -EBUSY;
     worker->is_detaching = true;
     worker->detach_tag = tag;
     nbd_server_shut_down(worker->nbd, detach_drained, worker);
+}
+
+static int detach(struct worker *worker, uint32_t tag)
+{
+    if (worker->vbds || worker->is_detaching || worker->is_holding)
+        return -EBUSY;
+    worker_begin_detach(worker, tag);
     return 0;
 }
 
@@ -134,10 +139,9 @@ void worker_finish_detach(struct worker *worker)
                              .tag = worker->detach_tag };
     const char *step;
 
-    if (worker->is_abandoned && !worker->vbds && !worker->is_detaching)
-        begin_detach(worker, 0);
     if (!worker->detach_is_idle)
         return;
+    worker_finish_hold(worker, worker->detach_error != 0);
     reply.error = target_close(&worker->target, &step);
     if (worker->detach_error) {
         reply.error = worker->detach_error;
@@ -153,15 +157,19 @@ void worker_finish_detach(struct worker *worker)
 
 /* --- requests -------------------------------------------------------------------- */
 
+/* hold_fd is taken over, whatever happens. */
 static int connect_vbd(struct worker *worker, const struct message *message,
-                       struct message *reply)
+                       int hold_fd, struct message *reply)
 {
-    if (worker->is_detaching)
-        return -ESHUTDOWN;
-    if (vbd_find(worker, message->vbd))
-        return -EEXIST;
-    return vbd_connect(worker, message->vbd, &message->connect, reply->text,
-                       sizeof reply->text);
+    int error = worker->is_detaching || worker->is_holding ? -ESHUTDOWN
+              : vbd_find(worker, message->vbd) ? -EEXIST : 0;
+
+    if (!error)
+        return vbd_connect(worker, message->vbd, &message->connect, hold_fd,
+                           reply->text, sizeof reply->text);
+    if (hold_fd >= 0)
+        close(hold_fd);
+    return error;
 }
 
 /* Every vbd may use what has grown at once; what it has asked for before was
@@ -207,7 +215,7 @@ static bool handle_vbd(struct worker *worker, const struct message *message,
 {
     struct vbd *vbd = vbd_find(worker, message->vbd);
 
-    if (!vbd || vbd->is_closing) {
+    if (!vbd || vbd->is_closing || vbd->is_held) {
         reply->error = vbd ? -ESHUTDOWN : -ENOENT;
         return true;
     }
@@ -236,24 +244,28 @@ static int show_xentop(struct worker *worker, uint32_t number, int fd)
     return -ENOENT;
 }
 
+/* As handle(). */
+static bool disconnect(struct worker *worker, const struct message *message,
+                       struct message *reply)
+{
+    struct vbd *vbd = vbd_find(worker, message->vbd);
+
+    if (vbd && !vbd->is_closing && !vbd->is_held) {
+        vbd_disconnect(vbd, message->tag);
+        return false;
+    }
+    reply->error = !vbd ? 0 /* was never connected: as good */
+                 : vbd->is_held ? -ESHUTDOWN : -EALREADY;
+    return true;
+}
+
 /* Handles one request; fills in reply unless the answer comes later. */
 static bool handle(struct worker *worker, const struct message *message,
                    struct message *reply)
 {
-    struct vbd *vbd;
-
     switch (message->type) {
-    case MESSAGE_CONNECT:
-        reply->error = connect_vbd(worker, message, reply);
-        return true;
     case MESSAGE_DISCONNECT:
-        vbd = vbd_find(worker, message->vbd);
-        if (vbd && !vbd->is_closing) {
-            vbd_disconnect(vbd, message->tag);
-            return false;
-        }
-        reply->error = vbd ? -EALREADY : 0; /* was never connected: as good */
-        return true;
+        return disconnect(worker, message, reply);
     case MESSAGE_STATS:
         fill_stats(worker, &reply->stats);
         return true;
@@ -265,7 +277,10 @@ static bool handle(struct worker *worker, const struct message *message,
     case MESSAGE_VBD_STATS:
         return handle_vbd(worker, message, reply);
     case MESSAGE_DETACH:
-        reply->error = begin_detach(worker, message->tag);
+        reply->error = detach(worker, message->tag);
+        return reply->error != 0;
+    case MESSAGE_HOLD:
+        reply->error = worker_hold(worker, message->tag);
         return reply->error != 0;
     case MESSAGE_RESIZE:
         reply->error = resize(worker, reply);
@@ -288,15 +303,6 @@ static void hang_up(struct worker *worker)
     worker->control_fd = -1;
 }
 
-static void abandon(struct worker *worker)
-{
-    worker->is_abandoned = true;
-    worker->wants_more = true;
-    for (struct vbd *vbd = worker->vbds; vbd; vbd = vbd->next)
-        if (!vbd->is_closing)
-            vbd_disconnect(vbd, 0);
-}
-
 static void on_message(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct worker *worker = watcher->data;
@@ -311,16 +317,19 @@ static void on_message(struct ev_loop *loop, ev_io *watcher, int events)
     if (error == -EAGAIN)
         return;
     if (error) {
-        log_warning("the supervisor has gone (%s): the disk is given back",
-                    strerror(-error));
+        log_warning("the supervisor has gone (%s): the disk is held for the "
+                    "next one", strerror(-error));
         hang_up(worker);
-        abandon(worker);
+        worker_hold(worker, 0); /* unless that, or a detach, is under way */
         return;
     }
     reply = (struct message){ .type = MESSAGE_REPLY, .tag = message.tag,
                               .vbd = message.vbd };
-    if (message.type == MESSAGE_XENTOP) {
-        reply.error = show_xentop(worker, message.vbd, nr_fds ? fd : -1);
+    if (message.type == MESSAGE_CONNECT || message.type == MESSAGE_XENTOP) {
+        fd = nr_fds ? fd : -1;
+        reply.error = message.type == MESSAGE_CONNECT
+                          ? connect_vbd(worker, &message, fd, &reply)
+                          : show_xentop(worker, message.vbd, fd);
         worker_send(worker, &reply, NULL, 0);
         return;
     }

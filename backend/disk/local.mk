@@ -2,7 +2,7 @@
 # The worker: one process for each disk, the data plane.
 pkglibexec_PROGRAMS += vbdd-disk
 vbdd_disk_SOURCES = %D%/main.c %D%/worker.h %D%/loop.c %D%/control.c \
-	%D%/vbd.c %D%/vbd.h %D%/pause.c %D%/flush.c %D%/flush.h \
+	%D%/vbd.c %D%/vbd.h %D%/pause.c %D%/hold.c %D%/flush.c %D%/flush.h \
 	%D%/ringio.c %D%/transfer.c %D%/transfer.h \
 	%D%/persistent.c %D%/persistent.h %D%/latency.h \
 	%D%/pool.c %D%/pool.h %D%/target.c %D%/target.h \

@@ -106,6 +106,7 @@ static unsigned serve(struct worker *worker)
     }
     vbd_finish_disconnects(worker);
     vbd_continue_pauses(worker);
+    worker_continue_hold(worker);
     worker_finish_detach(worker);
     return reaped;
 }

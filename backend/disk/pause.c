@@ -17,7 +17,7 @@ static void tell_outcome(struct vbd *vbd, int error)
     if (error == -ESHUTDOWN || error == -ECANCELED)
         snprintf(reply.text, sizeof reply.text, "the vbd was %s before its "
                  "pause had come to its end",
-                 error == -ESHUTDOWN ? "disconnected" : "resumed");
+                 error == -ESHUTDOWN ? "disconnected or held" : "resumed");
     else if (error)
         snprintf(reply.text, sizeof reply.text, "the vbd is paused, but what "
                  "was written may not be durable: %s", strerror(-error));
@@ -71,24 +71,13 @@ void vbd_resume(struct vbd *vbd)
     vbd_end_pause(vbd, -ECANCELED);
 }
 
-/* In fail-stop a FLUSH or BARRIER is never answered (C8); there is no waiting
- * for it, and the flush then says what has become of the disk. */
-static bool is_drained(const struct vbd *vbd)
-{
-    uint32_t in_flight = 0;
-
-    for (unsigned i = 0; i < vbd->nr_queues; i++)
-        in_flight += queue_in_flight(&vbd->queues[i]);
-    return in_flight == 0 || coherency_is_fail_stopped(vbd->worker->disk);
-}
-
 void vbd_continue_pauses(struct worker *worker)
 {
     for (struct vbd *vbd = worker->vbds; vbd; vbd = vbd->next) {
         struct pause *pause = &vbd->pause;
         int error;
 
-        if (pause->state != PAUSE_DRAINING || !is_drained(vbd) ||
+        if (pause->state != PAUSE_DRAINING || !vbd_is_drained(vbd) ||
             disk_flush_is_running(&pause->flush))
             continue;
         pause->state = PAUSE_FLUSHING;

@@ -33,6 +33,11 @@ static bool is_flush_kind(uint8_t operation)
            operation == BLKIF_OP_WRITE_BARRIER;
 }
 
+bool ring_request_is_flush(const struct ring_request *r)
+{
+    return is_flush_kind(r->io.operation);
+}
+
 /* --- from the ring -------------------------------------------------------- */
 
 static void complete(struct ring_request *r, int error)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend/disk/nbd/nbd.h"
 
@@ -23,12 +24,14 @@ static void queue_close(struct queue *queue)
     *queue = (struct queue){ .vbd = queue->vbd };
 }
 
-static void vbd_free(struct vbd *vbd)
+void vbd_free(struct vbd *vbd)
 {
     for (unsigned i = 0; i < vbd->nr_queues; i++)
         queue_close(&vbd->queues[i]);
     persistent_close(vbd->persistent);
     xentop_close(&vbd->xentop);
+    if (vbd->hold_fd >= 0)
+        close(vbd->hold_fd);
     free(vbd);
 }
 
@@ -127,6 +130,35 @@ static int open_queues(struct vbd *vbd, const struct message_connect *connect,
     return error;
 }
 
+/* Where its rings stand if another worker has served them; from here on nobody
+ * must believe that record any more. */
+static int take_over_rings(struct vbd *vbd,
+                           const struct message_standing *standing,
+                           const char **what)
+{
+    *what = "go on with the ring";
+    for (unsigned i = 0; i < vbd->nr_queues; i++)
+        if (!back_ring_resume(&vbd->queues[i].ring,
+                              standing->queues[i].req_cons,
+                              standing->queues[i].rsp_prod))
+            return -EINVAL;
+    *what = "break the seal of the hold record";
+    return vbd->hold_fd < 0 ? 0 : hold_unseal(vbd->hold_fd);
+}
+
+/* Kicks of the front end's were lost meanwhile, and one of ours may have been. */
+static void go_on(struct vbd *vbd, const struct message_standing *standing)
+{
+    struct worker *worker = vbd->worker;
+
+    if (standing->is_write_through)
+        coherency_client_set_write_through(vbd->client);
+    if (standing->was_handed_over)
+        nbd_server_hand_over(worker->nbd);
+    for (unsigned i = 0; i < vbd->nr_queues; i++)
+        platform_event_notify(worker->platform, vbd->queues[i].port);
+}
+
 /* vbd has what vbd_free() wants, whatever is returned. */
 static int vbd_open(struct vbd *vbd, const struct message_connect *connect,
                     const char **what)
@@ -144,31 +176,40 @@ static int vbd_open(struct vbd *vbd, const struct message_connect *connect,
                                 &vbd->persistent);
     if (!error)
         error = open_queues(vbd, connect, what);
+    if (!error)
+        error = take_over_rings(vbd, &connect->standing, what);
     if (error)
         return error;
     *what = "become a client";
-    return coherency_client_open(worker->disk, COHERENCY_CLIENT_RING,
-                                 vbd->limits.read_only, &vbd->client);
+    error = coherency_client_open(worker->disk, COHERENCY_CLIENT_RING,
+                                  vbd->limits.read_only, &vbd->client);
+    if (!error && connect->standing.seal == MESSAGE_STANDING_SEAL)
+        go_on(vbd, &connect->standing);
+    return error;
 }
 
 int vbd_connect(struct worker *worker, uint32_t number,
-                const struct message_connect *connect, char *reason,
-                unsigned reason_size)
+                const struct message_connect *connect, int hold_fd,
+                char *reason, unsigned reason_size)
 {
     const char *what = what_is_wrong(connect);
-    struct vbd *vbd;
+    struct vbd *vbd = calloc(1, sizeof *vbd);
     int error;
 
+    if (!vbd) {
+        if (hold_fd >= 0)
+            close(hold_fd);
+        return -ENOMEM;
+    }
+    vbd->worker = worker;
+    vbd->number = number;
+    vbd->hold_fd = hold_fd;
     if (what) {
         snprintf(reason, reason_size, "cannot connect domain %u: %s",
                  connect->domid, what);
+        vbd_free(vbd);
         return -EINVAL;
     }
-    vbd = calloc(1, sizeof *vbd);
-    if (!vbd)
-        return -ENOMEM;
-    vbd->worker = worker;
-    vbd->number = number;
     error = vbd_open(vbd, connect, &what);
     if (error) {
         snprintf(reason, reason_size, "cannot %s of domain %u: %s", what,
@@ -192,12 +233,12 @@ struct vbd *vbd_find(struct worker *worker, uint32_t number)
     return vbd;
 }
 
-static void vbd_idle(void *context)
+void vbd_idle(void *context)
 {
     struct vbd *vbd = context;
 
     /* Answers of the last requests may still wait in worker->completed, so
-     * the rest is done by vbd_finish_disconnects(). */
+     * the rest is done by vbd_finish_disconnects(), or by hold.c. */
     vbd->is_idle = true;
     vbd->client = NULL;
     vbd->worker->wants_more = true;
@@ -213,7 +254,7 @@ void vbd_disconnect(struct vbd *vbd, uint32_t tag)
 
 bool vbd_is_served(const struct vbd *vbd)
 {
-    return !vbd->is_broken && !vbd->is_closing &&
+    return !vbd->is_broken && !vbd->is_closing && !vbd->is_held &&
            vbd->pause.state == PAUSE_NONE;
 }
 
@@ -224,7 +265,8 @@ void vbd_finish_disconnects(struct worker *worker)
     while (*link) {
         struct vbd *vbd = *link;
 
-        if (!vbd->is_idle || disk_flush_is_running(&vbd->pause.flush)) {
+        if (!vbd->is_idle || vbd->is_held ||
+            disk_flush_is_running(&vbd->pause.flush)) {
             link = &vbd->next;
             continue;
         }
@@ -253,6 +295,27 @@ void vbd_break(struct vbd *vbd, const char *how)
 uint32_t queue_in_flight(const struct queue *queue)
 {
     return queue->ring.req_cons - queue->ring.rsp_prod;
+}
+
+/* In fail-stop: whether all that is left is held. */
+static bool has_only_flushes(const struct queue *queue)
+{
+    for (uint32_t i = 0; i < queue->ring.slots; i++)
+        if (queue->requests[i].taken_us &&
+            !ring_request_is_flush(&queue->requests[i]))
+            return false;
+    return true;
+}
+
+bool vbd_is_drained(const struct vbd *vbd)
+{
+    bool is_fail_stopped = coherency_is_fail_stopped(vbd->worker->disk);
+
+    for (unsigned i = 0; i < vbd->nr_queues; i++)
+        if (queue_in_flight(&vbd->queues[i]) > 0 &&
+            !(is_fail_stopped && has_only_flushes(&vbd->queues[i])))
+            return false;
+    return true;
 }
 
 bool vbd_trim_all(struct worker *worker)

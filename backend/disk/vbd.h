@@ -69,27 +69,39 @@ struct vbd {
     struct queue queues[BLKIF_MAX_QUEUES];
     struct xentop xentop;      /* what is counted for xentop */
     bool is_broken;            /* the ring lied: nothing more is taken */
-    bool is_closing, is_idle;  /* disconnect asked for; nothing runs */
+    bool is_closing, is_idle;  /* nothing is answered; nothing runs */
+    bool is_held;              /* hold.c ends it, not a disconnect */
+    bool is_write_through;     /* its client was (C8), when it was closed */
+    int hold_fd;               /* its record, or -1 */
     uint32_t disconnect_tag;
 };
 
-/* Maps, binds, opens the client; all or nothing. 0 or -errno with a sentence
- * in reason. */
+/* Maps, binds, opens the client; all or nothing. Takes over hold_fd (-1: there
+ * is none), also when it fails. 0 or -errno with a sentence in reason. */
 int vbd_connect(struct worker *worker, uint32_t number,
-                const struct message_connect *connect, char *reason,
-                unsigned reason_size);
+                const struct message_connect *connect, int hold_fd,
+                char *reason, unsigned reason_size);
 struct vbd *vbd_find(struct worker *worker, uint32_t number);
 /* Takes nothing more; when what runs has ended, gives everything back and
  * answers the supervisor with tag. */
 void vbd_disconnect(struct vbd *vbd, uint32_t tag);
-/* True while the ring is served: neither broken, nor closing, nor paused. */
+/* True while the ring is served: neither broken, nor closing, nor held, nor
+ * paused. */
 bool vbd_is_served(const struct vbd *vbd);
+/* Unmaps, unbinds. For whoever has taken it off the worker's list, when
+ * nothing of it runs. */
+void vbd_free(struct vbd *vbd);
+/* For whoever closes the client, as that says so. */
+void vbd_idle(void *context);
 /* Frees the vbds whose disconnect has come to its end. */
 void vbd_finish_disconnects(struct worker *worker);
 /* The front end broke the protocol: nothing more is taken from it. */
 void vbd_break(struct vbd *vbd, const char *how);
 /* What is not answered yet of what was taken from the queue. */
 uint32_t queue_in_flight(const struct queue *queue);
+/* Is all answered that was taken? In fail-stop a FLUSH or BARRIER never is
+ * (C8), and does not count. */
+bool vbd_is_drained(const struct vbd *vbd);
 void vbd_fill_stats(const struct vbd *vbd, struct message_vbd_stats *stats);
 /* Gives back pages that are kept mapped and have been idle since the last
  * call; true while any vbd has such pages. */
@@ -104,7 +116,24 @@ void vbd_continue_pauses(struct worker *worker);
 /* For whoever ends it: those who wait for its outcome are told error. */
 void vbd_end_pause(struct vbd *vbd, int error);
 
+/* hold.c: message_standing. */
+
+/* A record that says where the rings stand must not be there while they are
+ * served. 0 or -errno. */
+int hold_unseal(int hold_fd);
+/* Takes nothing more from any ring; once all is drained the records are
+ * written and the worker ends. tag: of the message to be answered then. */
+int worker_hold(struct worker *worker, uint32_t tag);
+/* Goes on with that as far as is possible now. */
+void worker_continue_hold(struct worker *worker);
+/* All is durable, or, in fail-stop, will never be: writes the records of what
+ * is held, and lets go of the rings. */
+void worker_finish_hold(struct worker *worker, bool is_fail_stopped);
+
 /* ringio.c */
+
+/* Is it one of those that fail-stop holds? */
+bool ring_request_is_flush(const struct ring_request *r);
 
 /* The segments that r is executed with: ours, never the guest's. */
 static inline const struct blkif_wire_segment *

@@ -62,13 +62,13 @@ struct worker {
     bool events_fired;  /* a port may have been signalled */
     bool wants_more;    /* there is work left: do not sleep */
     bool is_busy;       /* waiting for a batch has paid off lately; loop.c */
-    bool is_abandoned;  /* the supervisor has gone */
+    bool is_holding;    /* hold.c */
     bool is_finished;
     unsigned outstanding; /* ring requests taken and not yet answered */
     uint64_t budget_used; /* bytes */
 
     struct disk_flush detach_flush;
-    uint32_t detach_tag;
+    uint32_t detach_tag; /* or hold's */
     int detach_error;
     bool is_detaching;
     bool detach_is_idle; /* worker_finish_detach() has work to do */
@@ -91,6 +91,9 @@ void worker_send(struct worker *worker, struct message *message,
 /* Whether the supervisor keeps up: there is room for messages that it need not
  * have, and for three times as many that it must. */
 bool worker_is_heard(const struct worker *worker);
+/* No vbd runs any more: ends NBD clients, flushes, and then
+ * worker_finish_detach() goes on. */
+void worker_begin_detach(struct worker *worker, uint32_t tag);
 /* Answers a detach whose flush is done, and ends the loop. */
 void worker_finish_detach(struct worker *worker);
 /* A message of the worker's own accord; text is cut to fit. */

@@ -5,17 +5,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "common/host/cgroup.h"
 #include "common/host/log.h"
+#include "common/storage/sysfs.h"
 
 #define DISK_PREFIX "disk-"
 
@@ -143,6 +146,38 @@ void cgroups_add(const struct cgroups *cgroups, const char *key,
     log_warning("%s: %s; the disk has no control group of its own", path,
                 strerror(errno));
     path[0] = '\0';
+}
+
+static void add_rate(char *line, unsigned size, const char *name,
+                     uint64_t rate)
+{
+    size_t used = strlen(line);
+
+    if (rate)
+        snprintf(line + used, size - used, " %s=%" PRIu64, name, rate);
+    else
+        snprintf(line + used, size - used, " %s=max", name);
+}
+
+void cgroups_limit(const char *path, dev_t device,
+                   const struct cgroup_rates *rates)
+{
+    dev_t whole = sysfs_whole(device);
+    char line[160];
+    int error;
+
+    if (!rates->read_bytes && !rates->written_bytes && !rates->reads &&
+        !rates->writes)
+        return;
+    snprintf(line, sizeof line, "%u:%u", major(whole), minor(whole));
+    add_rate(line, sizeof line, "rbps", rates->read_bytes);
+    add_rate(line, sizeof line, "wbps", rates->written_bytes);
+    add_rate(line, sizeof line, "riops", rates->reads);
+    add_rate(line, sizeof line, "wiops", rates->writes);
+    error = path[0] ? cgroup_write(path, "io.max", line) : -ENOENT;
+    if (error)
+        log_warning("its rates cannot be limited ('%s' in io.max): %s", line,
+                    path[0] ? strerror(-error) : no_groups);
 }
 
 void cgroups_remove(const char *path)

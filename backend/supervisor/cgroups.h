@@ -10,6 +10,9 @@
 #ifndef VBDD_SUPERVISOR_CGROUPS_H
 #define VBDD_SUPERVISOR_CGROUPS_H
 
+#include <stdint.h>
+#include <sys/types.h>
+
 enum { CGROUP_PATH_BYTES = 512 };
 
 struct cgroups {
@@ -26,6 +29,14 @@ void cgroups_use(struct cgroups *cgroups, const char *path);
  * there; "" when there is none. */
 void cgroups_add(const struct cgroups *cgroups, const char *key,
                  char path[CGROUP_PATH_BYTES]);
+/* What a group may do in each second; 0: as much as it likes. */
+struct cgroup_rates {
+    uint64_t read_bytes, written_bytes, reads, writes;
+};
+/* Limits the group path to rates on the device, or on the whole disk that it is
+ * a partition of. Says so where that cannot be. */
+void cgroups_limit(const char *path, dev_t device,
+                   const struct cgroup_rates *rates);
 /* Its worker has gone. path: as above, "" among them. */
 void cgroups_remove(const char *path);
 

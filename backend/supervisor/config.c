@@ -130,6 +130,56 @@ static int set_count(uint32_t *count, const char *value, uint32_t min,
     return 0;
 }
 
+/* A rate that nothing would ever come through is a mistake. */
+static int set_rate(uint64_t *rate, const char *value, char *reason,
+                    unsigned size)
+{
+    uint64_t bytes = 0;
+
+    if (strcmp(value, "none") != 0 &&
+        (units_parse_bytes(value, &bytes) < 0 || bytes < 64 << 10))
+        return expect(reason, size, "at least 64K, or none");
+    *rate = bytes;
+    return 0;
+}
+
+static int set_read_rate(struct disk_options *options, const char *value,
+                         char *reason, unsigned size)
+{
+    return set_rate(&options->rates.read_bytes, value, reason, size);
+}
+
+static int set_write_rate(struct disk_options *options, const char *value,
+                          char *reason, unsigned size)
+{
+    return set_rate(&options->rates.written_bytes, value, reason, size);
+}
+
+static int set_iops(uint64_t *rate, const char *value, char *reason,
+                    unsigned size)
+{
+    uint64_t count = 0;
+
+    if (strcmp(value, "none") != 0 &&
+        (units_parse_count(value, &count) < 0 || count < 10 ||
+         count > UINT32_MAX))
+        return expect(reason, size, "a number from 10 to 4294967295, or none");
+    *rate = count;
+    return 0;
+}
+
+static int set_read_iops(struct disk_options *options, const char *value,
+                         char *reason, unsigned size)
+{
+    return set_iops(&options->rates.reads, value, reason, size);
+}
+
+static int set_write_iops(struct disk_options *options, const char *value,
+                          char *reason, unsigned size)
+{
+    return set_iops(&options->rates.writes, value, reason, size);
+}
+
 static int set_queues(struct disk_options *options, const char *value,
                       char *reason, unsigned size)
 {
@@ -201,6 +251,8 @@ static const struct {
     { "sector-size", set_sector_size }, { "nbd", set_nbd },
     { "nbd-owner", set_nbd_owner },
     { "emulated-after-handover", set_after_handover },
+    { "read-rate", set_read_rate },     { "write-rate", set_write_rate },
+    { "read-iops", set_read_iops },     { "write-iops", set_write_iops },
 };
 
 int config_set_option(struct disk_options *options, const char *name,
@@ -222,6 +274,7 @@ bool disk_options_are_equal(const struct disk_options *one,
            one->refuses_after_handover == other->refuses_after_handover &&
            one->is_buffered == other->is_buffered &&
            one->flush_retry_us == other->flush_retry_us &&
+           memcmp(&one->rates, &other->rates, sizeof one->rates) == 0 &&
            one->budget_bytes == other->budget_bytes;
 }
 

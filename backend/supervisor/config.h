@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "backend/control/message.h"
+#include "backend/supervisor/cgroups.h"
 #include "common/host/log.h"
 
 enum { CONFIG_ENGINE_BYTES = 256, CONFIG_USER_BYTES = 33,
@@ -37,6 +38,7 @@ struct disk_options {
     bool has_nbd;                     /* a socket for emulated disks */
     char nbd_owner[CONFIG_USER_BYTES]; /* who may use it besides root; "" */
     bool refuses_after_handover;      /* C11: emulated-after-handover */
+    struct cgroup_rates rates;        /* of all its clients together */
     struct vbd_options vbd;           /* of each vbd that does not say */
 };
 

@@ -9,15 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "backend/supervisor/hold.h"
+#include "backend/supervisor/lease.h"
 #include "backend/supervisor/marker.h"
 #include "backend/supervisor/sharing.h"
 #include "common/host/log.h"
 
 enum { REASON_BYTES = 512, MAX_ARGUMENTS = 32, NUMBER_BYTES = 24 };
+static const double LEASE_SECONDS = 0.2;
 
 static void start(struct disk *disk);
 static void end(struct disk *disk);
+static void on_waiting(struct ev_loop *loop, ev_timer *timer, int revents);
 
 const char *disk_state_text(const struct disk *disk)
 {
@@ -63,6 +68,8 @@ static struct disk *disk_new(struct supervisor *supervisor,
     disk->number = ++supervisor->last_disk;
     disk->target = *target;
     disk->door.fd = -1;
+    ev_timer_init(&disk->waiting, on_waiting, 0., LEASE_SECONDS);
+    disk->waiting.data = disk;
     TAILQ_INIT(&disk->vbds);
     LIST_INIT(&disk->ending);
     TAILQ_INSERT_TAIL(&supervisor->disks, disk, link);
@@ -74,6 +81,7 @@ static void disk_free(struct disk *disk)
     struct supervisor *supervisor = disk->supervisor;
 
     assert(TAILQ_EMPTY(&disk->vbds) && !disk->worker);
+    ev_timer_stop(supervisor->loop, &disk->waiting);
     door_close(&disk->door);
     TAILQ_REMOVE(&supervisor->disks, disk, link);
     waiters_finish(&disk->ending, disk->why[0] ? -EIO : 0, disk->why);
@@ -127,6 +135,20 @@ static void refuse_all(struct disk *disk, int error, const char *sentence)
         remove_vbd(disk, vbd);
         waiters_finish(&vbd->attaching, error, sentence);
     }
+}
+
+/* vbdd stops, and there is no worker any more. */
+static void let_go_all(struct disk *disk)
+{
+    struct vbd *vbd;
+
+    while ((vbd = TAILQ_FIRST(&disk->vbds))) {
+        remove_vbd(disk, vbd);
+        vbd_let_go(vbd);
+        waiters_finish(&vbd->attaching, -ESHUTDOWN,
+                       "vbdd was stopped while it was being attached");
+    }
+    disk_free(disk);
 }
 
 /* The disk serves: whoever waits for it is told, or why not to him. */
@@ -266,6 +288,7 @@ static void on_ended(void *owner, int status)
     emulated_forget(&disk->emulated, disk->number);
     worker_free(disk->worker);
     disk->worker = NULL;
+    lease_remove(disk->supervisor, disk->target.key);
     cgroups_remove(disk->cgroup);
     switch (disk->state) {
     case DISK_STARTING: {
@@ -285,12 +308,18 @@ static void on_ended(void *owner, int status)
                   disk->target.path, disk->why);
         TAILQ_FOREACH(vbd, &disk->vbds, disk_link)
             vbd_worker_lost(vbd);
-        return;
+        if (!disk->supervisor->is_stopping)
+            return;
+        break;
     case DISK_DRAINING:
     case DISK_FAILED:
         log_info("disk %" PRIu32 ": %s is free", disk->number,
                  disk->target.path);
         break;
+    }
+    if (disk->supervisor->is_stopping) {
+        let_go_all(disk);
+        return;
     }
     if (was_draining && !TAILQ_EMPTY(&disk->vbds)) {
         waiters_finish(&disk->ending, 0, "");
@@ -307,11 +336,11 @@ static const struct worker_events disk_events = {
 
 /* --- starting and ending -------------------------------------------------- */
 
-static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
-                  unsigned size)
+static int launch(struct disk *disk, int lease, char *reason, unsigned size)
 {
     struct supervisor *supervisor = disk->supervisor;
     struct disk_options *options = &disk->target.options;
+    const struct worker_fds fds = { .nbd = disk->door.fd, .lease = lease };
     char socket[NUMBER_BYTES], nbd_socket[NUMBER_BYTES], retry[NUMBER_BYTES],
          budget[NUMBER_BYTES], number[NUMBER_BYTES], name[NUMBER_BYTES + 8],
          dir[256];
@@ -350,40 +379,85 @@ static int launch(struct disk *disk, bool is_fail_stopped, char *reason,
         argv[nr++] = "--read-only";
     if (options->is_buffered)
         argv[nr++] = "--buffered";
-    if (is_fail_stopped)
+    if (disk->fail_stop[0])
         argv[nr++] = "--fail-stopped";
     argv[nr] = NULL;
-    return worker_start(&disk->worker, supervisor->loop, name, dir,
-                        disk->door.fd, argv, &disk_events, disk, reason,
-                        size);
+    return worker_start(&disk->worker, supervisor->loop, name, dir, &fds,
+                        argv, &disk_events, disk, reason, size);
 }
 
-/* Starts the worker. Fail-stop is remembered over everything but an attach by
- * hand (C8). */
+/* Fail-stop is remembered over everything but an attach by hand (C8). A worker
+ * whose supervisor had gone has left word of it in its vbds' records only. */
+static void recall_fail_stop(struct disk *disk)
+{
+    struct supervisor *supervisor = disk->supervisor;
+    const char *key = disk->target.key;
+
+    if (disk->is_reattach)
+        marker_clear(supervisor, key);
+    marker_get(supervisor, key, disk->fail_stop, sizeof disk->fail_stop);
+    if (disk->is_reattach || disk->fail_stop[0] ||
+        !holds_are_fail_stopped(supervisor, key))
+        return;
+    strcpy(disk->fail_stop, "a flush failed while no vbdd was there");
+    marker_set(supervisor, key, disk->fail_stop);
+}
+
+/* False: an earlier vbdd's worker is still draining the target. */
+static bool take_lease(struct disk *disk, int *lease)
+{
+    *lease = lease_take(disk->supervisor, disk->target.key);
+    if (*lease != -EWOULDBLOCK)
+        return true;
+    if (!disk->has_waited)
+        log_warning("disk %" PRIu32 ": %s is still being drained by the "
+                    "worker of an earlier vbdd, and is waited for",
+                    disk->number, disk->target.path);
+    disk->has_waited = true;
+    ev_timer_again(disk->supervisor->loop, &disk->waiting);
+    return false;
+}
+
+static void on_waiting(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)revents;
+    ev_timer_stop(loop, timer);
+    start(timer->data);
+}
+
+/* Starts the worker, or waits until there may be one. */
 static void start(struct disk *disk)
 {
     const struct disk_options *options = &disk->target.options;
     char reason[REASON_BYTES];
-    int error = 0;
+    int lease, error = 0;
 
-    if (disk->is_reattach)
-        marker_clear(disk->supervisor, disk->target.key);
     disk->state = DISK_STARTING;
     disk->log_level = disk->supervisor->options.log_level;
     disk->why[0] = disk->fail_stop[0] = '\0';
-    marker_get(disk->supervisor, disk->target.key, disk->fail_stop,
-               sizeof disk->fail_stop);
-    if (options->has_nbd)
+    if (ev_is_active(&disk->waiting) || !take_lease(disk, &lease))
+        return;
+    recall_fail_stop(disk);
+    if (lease < 0) {
+        error = lease;
+        snprintf(reason, sizeof reason, "the lease of %.200s cannot be had: "
+                 "%s", disk->target.path, strerror(-error));
+    }
+    if (!error && options->has_nbd)
         error = door_open(&disk->door, disk->supervisor, disk->number,
                           options->nbd_owner, reason, sizeof reason);
     if (!error) {
         cgroups_add(&disk->supervisor->cgroups, disk->target.key,
                     disk->cgroup);
-        error = launch(disk, disk->fail_stop[0], reason, sizeof reason);
-        if (!error)
-            return;
-        cgroups_remove(disk->cgroup);
+        cgroups_limit(disk->cgroup, disk->target.device, &options->rates);
+        error = launch(disk, lease, reason, sizeof reason);
+        if (error)
+            cgroups_remove(disk->cgroup);
     }
+    if (lease >= 0)
+        close(lease); /* the worker has its own */
+    if (!error)
+        return;
     log_error("disk %" PRIu32 ": %s", disk->number, reason);
     refuse_all(disk, error, reason);
     disk_free(disk);
@@ -412,7 +486,10 @@ static void end(struct disk *disk)
     switch (disk->state) {
     case DISK_STARTING: /* has served nobody; it may hang in open() for ever */
         disk->state = DISK_DRAINING;
-        worker_kill(disk->worker);
+        if (disk->worker)
+            worker_kill(disk->worker);
+        else
+            disk_free(disk);
         return;
     case DISK_READY:
         disk->state = DISK_DRAINING;
@@ -425,6 +502,33 @@ static void end(struct disk *disk)
     case DISK_FAILED:
         disk->why[0] = '\0'; /* said when it happened */
         disk_free(disk);
+        return;
+    }
+}
+
+void disk_stop(struct disk *disk)
+{
+    struct message request = { .type = MESSAGE_HOLD };
+
+    switch (disk->state) {
+    case DISK_READY:
+        disk->state = DISK_DRAINING;
+        close_door(disk);
+        if (worker_call(disk->worker, &request, detached, disk) < 0)
+            worker_kill(disk->worker);
+        return;
+    case DISK_STARTING: /* has served nobody */
+        disk->state = DISK_DRAINING;
+        if (disk->worker)
+            worker_kill(disk->worker);
+        else
+            let_go_all(disk);
+        return;
+    case DISK_DRAINING:
+        return;
+    case DISK_FAILED:
+        disk->why[0] = '\0'; /* said when it happened */
+        let_go_all(disk);
         return;
     }
 }

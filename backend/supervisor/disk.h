@@ -7,8 +7,8 @@
  *      |          +-> FAILED|
  *      +-> DRAINING --------+
  *
- * STARTING: the worker opens and claims the target. DRAINING: it was told to
- * end, or has said that it could not start; the target counts as free when
+ * STARTING: the worker opens and claims the target; before that, there may be
+ * one of an earlier vbdd to be waited for. DRAINING: it was told to end, or has said that it could not start; the target counts as free when
  * the process has gone, never before. FAILED: the worker died while it was
  * serving; the vbds stay, and the disk goes with the last of them. */
 #ifndef VBDD_SUPERVISOR_DISK_H
@@ -32,6 +32,8 @@ struct disk {
     bool is_read_only;      /* the target was, or is to be, opened so */
     bool is_reattach; /* it was attached by hand, which ends fail-stop */
     struct worker *worker;  /* NULL once it has gone */
+    ev_timer waiting;       /* for the target's lease */
+    bool has_waited;
     char cgroup[CGROUP_PATH_BYTES]; /* the worker's; "": none of its own */
     struct door door;       /* open while there is a worker to come to */
     struct emulated emulated;
@@ -61,6 +63,10 @@ void disk_detach(struct vbd *vbd);
  * none has it now. */
 bool disk_await_end(struct supervisor *supervisor, const char *key,
                     struct waiter *waiter);
+
+/* vbdd stops: the worker holds its vbds' rings, drains, flushes and ends. All
+ * vbds are off the disk when it has. May free the disk. */
+void disk_stop(struct disk *disk);
 
 /* The worker has looked again. Its vbds publish what is new. False for a size
  * that cannot be, or is smaller (C14): the worker is killed for it. */

@@ -109,7 +109,9 @@ static void paused(void *context, const struct message *reply)
     struct vbd *vbd = context;
 
     vbd->ring = reply ? VBD_RING_PAUSED : VBD_RING_NONE;
-    if (reply && reply->error)
+    if (reply && reply->error == -ESHUTDOWN)
+        log_debug("%s: %s", vbd->name, reason_of(reply));
+    else if (reply && reply->error)
         log_error("%s: its domain is suspended, and %s was not left in order: "
                   "%s", vbd->name, vbd->disk->target.path, reason_of(reply));
     else if (reply)

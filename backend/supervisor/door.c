@@ -135,7 +135,7 @@ int doors_begin(const char *state_dir)
  * neither takes the other's place. */
 static int move_up(int fd)
 {
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, WORKER_NBD_SOCKET + 1);
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, WORKER_LEASE + 1);
     int error = moved < 0 ? -errno : moved;
 
     close(fd);

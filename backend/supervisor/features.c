@@ -12,6 +12,7 @@
 #include "backend/supervisor/disk.h"
 #include "backend/supervisor/node.h"
 #include "backend/supervisor/state.h"
+#include "common/host/log.h"
 
 enum { VALUE_BYTES = 24 };
 
@@ -193,6 +194,34 @@ static uint32_t info_bits(const struct vbd *vbd)
            (vbd->is_writable ? 0u : VDISK_READONLY);
 }
 
+/* What its front end is told. A disk that has grown need not end with a whole
+ * sector. */
+static uint64_t whole_sectors(const struct vbd *vbd)
+{
+    uint32_t sector = sector_bytes(vbd, &vbd->options);
+
+    return vbd->disk->ready.size_bytes / sector *
+           (sector / BLKIF_SECTOR_BYTES);
+}
+
+/* One that has become smaller cannot shrink under a front end (C14): what is
+ * not there any more fails. */
+void features_resume(struct vbd *vbd)
+{
+    uint64_t told = 0, sectors = whole_sectors(vbd);
+    char value[STORE_VALUE_BYTES];
+    unsigned length;
+
+    if (store_read_in(vbd->supervisor->store, vbd->path, "sectors", value,
+                      sizeof value, &length) == 0)
+        xenbus_parse_number(value, length, UINT64_MAX, &told);
+    if (told > sectors)
+        log_error("%s: %s has become smaller: of the %" PRIu64 " sectors that "
+                  "its guest knows of, %" PRIu64 " are left", vbd->name,
+                  vbd->disk->target.path, told, sectors);
+    vbd->published_bytes = told >= sectors ? vbd->disk->ready.size_bytes : 0;
+}
+
 int features_publish(struct vbd *vbd)
 {
     const struct message_ready *ready = &vbd->disk->ready;
@@ -204,9 +233,7 @@ int features_publish(struct vbd *vbd)
     if (!physical)
         physical = ready->physical_bytes;
     raise_to(&physical, sector);
-    /* A disk that has grown need not end with a whole sector. */
-    add(&nodes, "sectors",
-        ready->size_bytes / sector * (sector / BLKIF_SECTOR_BYTES));
+    add(&nodes, "sectors", whole_sectors(vbd));
     add(&nodes, "sector-size", sector);
     add(&nodes, "physical-sector-size", physical);
     add(&nodes, "info", info_bits(vbd));

@@ -32,6 +32,10 @@ void features_settle(struct vbd *vbd, struct message_connect *connect);
  * state_write(). */
 int features_publish(struct vbd *vbd);
 
+/* The vbd goes on with a front end that knows the disk already: finds out
+ * whether it knows its size, too. */
+void features_resume(struct vbd *vbd);
+
 /* Can a disk that is READY be served to the vbd with the sector size that its
  * options ask for? Else the reason says why not. */
 bool features_fit(const struct vbd *vbd, const struct vbd_options *options,

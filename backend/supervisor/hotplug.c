@@ -26,7 +26,6 @@ struct pending {
     bool is_attach;
     /* An attach only: */
     struct target target;
-    bool is_reattach;
     bool is_held;     /* waits for somebody who leaves the target */
     ev_timer limit;
 };
@@ -58,8 +57,7 @@ static void attach_or_wait(struct pending *pending)
     if (leaving)
         vbd_await_release(leaving, &pending->inner);
     else
-        disk_attach(vbd, &pending->target, pending->is_reattach,
-                    &pending->inner);
+        disk_attach(vbd, &pending->target, true, &pending->inner);
 }
 
 static void on_done(struct waiter *waiter, int error, const char *sentence)
@@ -138,7 +136,7 @@ static int read_target(const struct vbd *vbd, struct target *target,
     return error ? error : target_identify(target, reason, size);
 }
 
-static void attach(struct vbd *vbd, bool is_reattach, struct waiter *waiter)
+static void attach(struct vbd *vbd, struct waiter *waiter)
 {
     char reason[REASON_BYTES];
     struct pending *pending;
@@ -157,7 +155,6 @@ static void attach(struct vbd *vbd, bool is_reattach, struct waiter *waiter)
         return;
     vbd->is_removed = false;
     pending->target = target;
-    pending->is_reattach = is_reattach;
     attach_or_wait(pending);
 }
 
@@ -217,7 +214,7 @@ void hotplug_add(struct supervisor *supervisor, const char *path,
     if (!vbd)
         return;
     if (!vbd->disk)
-        attach(vbd, true, waiter);
+        attach(vbd, waiter);
     else if (vbd->disk->state == DISK_READY)
         answer_attached(vbd, waiter); /* resumed before the script asked */
     else
@@ -267,27 +264,47 @@ void hotplug_await_close(struct vbd *vbd, struct waiter *waiter)
         vbd_await_release(vbd, &pending->inner);
 }
 
-/* Nobody waits: disk and vbd have logged what there is to say. */
+/* A vbd whose disk an earlier vbdd had attached. Nobody waits for this, and
+ * the old worker is to have its time: there is no limit. */
+struct resume {
+    struct waiter waiter;
+    struct supervisor *supervisor;
+    uint32_t vbd; /* number */
+};
+
 static void resumed(struct waiter *waiter, int error, const char *sentence)
 {
-    if (error)
+    struct resume *resume = (struct resume *)waiter;
+    struct vbd *vbd = vbd_find_number(resume->supervisor, resume->vbd);
+
+    if (error && !resume->supervisor->is_stopping)
         log_error("a disk of an earlier vbdd could not be attached again: %s",
                   sentence);
-    free(waiter);
+    if (error && vbd)
+        vbd_lose_hold(vbd, sentence);
+    free(resume);
 }
 
 void hotplug_resume(struct vbd *vbd)
 {
-    char status[STORE_VALUE_BYTES];
-    struct waiter *waiter;
+    char status[STORE_VALUE_BYTES], reason[REASON_BYTES];
+    struct resume *resume;
+    struct target target;
+    int error;
 
     if (store_read_in(vbd->supervisor->store, vbd->path, "hotplug-status",
                       status, sizeof status, NULL) < 0 ||
         strcmp(status, "connected") != 0)
         return;
-    waiter = calloc(1, sizeof *waiter);
-    if (!waiter)
+    resume = calloc(1, sizeof *resume);
+    if (!resume)
         return;
-    waiter->done = resumed;
-    attach(vbd, false, waiter);
+    *resume = (struct resume){ .waiter.done = resumed,
+                               .supervisor = vbd->supervisor,
+                               .vbd = vbd->number };
+    error = read_target(vbd, &target, reason, sizeof reason);
+    if (error)
+        resumed(&resume->waiter, error, reason);
+    else
+        disk_attach(vbd, &target, false, &resume->waiter);
 }

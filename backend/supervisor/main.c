@@ -17,6 +17,7 @@
 #include "backend/supervisor/disk.h"
 #include "backend/supervisor/domain.h"
 #include "backend/supervisor/door.h"
+#include "backend/supervisor/hold.h"
 #include "backend/supervisor/vbd.h"
 #include "common/host/log.h"
 
@@ -38,15 +39,18 @@ void supervisor_check_stopped(struct supervisor *supervisor)
 
 void supervisor_stop(struct supervisor *supervisor)
 {
-    struct vbd *vbd;
+    struct disk *disk = TAILQ_FIRST(&supervisor->disks), *next;
 
     if (supervisor->is_stopping)
         return;
-    log_info("stopping: every disk is drained and flushed first");
+    log_info("stopping: every disk is drained and flushed first, and guests "
+             "that run wait for the next vbdd");
     sd_notify(0, "STOPPING=1");
     supervisor->is_stopping = true;
-    TAILQ_FOREACH(vbd, &supervisor->vbds, link)
-        vbd_set_dirty(vbd);
+    for (; disk; disk = next) {
+        next = TAILQ_NEXT(disk, link);
+        disk_stop(disk);
+    }
     backend_wake(supervisor);
 }
 
@@ -128,7 +132,8 @@ static int take_state_dir(struct options *options, pid_t *predecessor)
     int fd;
 
     if (make_dir(dir, "") || check_dir(dir) || make_dir(dir, "/disks") ||
-        make_dir(dir, "/fail-stop") || make_absolute(&options->state_dir))
+        make_dir(dir, "/fail-stop") || make_dir(dir, "/hold") ||
+        make_dir(dir, "/leases") || make_absolute(&options->state_dir))
         return -EIO;
     snprintf(path, sizeof path, "%s/lock", dir);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -204,6 +209,7 @@ static int start(struct supervisor *supervisor, struct control **control)
                   strerror(-error));
         return error;
     }
+    holds_begin(supervisor);
     error = control_start(supervisor, control);
     if (error)
         log_error("%s/control: %s", supervisor->options.state_dir,

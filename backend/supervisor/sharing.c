@@ -7,9 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The uuid path of a domain's virtual machine; the toolstack's to write. */
-static bool read_vm(const struct supervisor *supervisor, uint32_t domid,
-                    char vm[STORE_VALUE_BYTES])
+bool sharing_read_vm(const struct supervisor *supervisor, uint32_t domid,
+                     char vm[STORE_VALUE_BYTES])
 {
     char path[64];
 
@@ -42,8 +41,8 @@ static bool are_one_vm(const struct supervisor *supervisor, uint32_t one,
 
     one = target_domain(supervisor, one);
     other = target_domain(supervisor, other);
-    return one == other || (read_vm(supervisor, one, vm) &&
-                            read_vm(supervisor, other, other_vm) &&
+    return one == other || (sharing_read_vm(supervisor, one, vm) &&
+                            sharing_read_vm(supervisor, other, other_vm) &&
                             strcmp(vm, other_vm) == 0);
 }
 

@@ -11,4 +11,9 @@ bool sharing_may_join(const struct disk *disk, const struct vbd *vbd,
                       const struct target *target, char *reason,
                       unsigned reason_size);
 
+/* The uuid path of a domain's virtual machine; the toolstack's to write. False
+ * when there is none. */
+bool sharing_read_vm(const struct supervisor *supervisor, uint32_t domid,
+                     char vm[STORE_VALUE_BYTES]);
+
 #endif

@@ -47,8 +47,9 @@ struct supervisor {
 /* Ends the loop once is_stopping is set and nothing is left to wait for.
  * Called by whoever has just given up the last of something. */
 void supervisor_check_stopped(struct supervisor *supervisor);
-/* Starts an orderly end: every ring is given back, every worker drains and
- * flushes. */
+/* Starts an orderly end: every ring that is served is held for the next vbdd,
+ * every worker drains and flushes. Nothing is written that a front end could
+ * see. */
 void supervisor_stop(struct supervisor *supervisor);
 
 #endif

@@ -121,5 +121,6 @@ int target_identify(struct target *target, char *reason, unsigned reason_size)
                  "a file", target->path);
         return -EINVAL;
     }
+    target->device = S_ISBLK(status.st_mode) ? status.st_rdev : status.st_dev;
     return 0;
 }

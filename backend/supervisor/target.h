@@ -10,6 +10,7 @@ enum { TARGET_PATH_BYTES = 1024, TARGET_PARAMS_BYTES = 1536 };
 
 struct target {
     char path[TARGET_PATH_BYTES];
+    dev_t device; /* that it is, or that it lies on */
     char key[TARGET_KEY_BYTES];
     struct disk_options options;
     bool is_writable, is_shared; /* mode: r, w, w! */

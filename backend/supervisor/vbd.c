@@ -15,6 +15,7 @@
 #include "backend/supervisor/domain.h"
 #include "backend/supervisor/features.h"
 #include "backend/supervisor/front.h"
+#include "backend/supervisor/hold.h"
 #include "backend/supervisor/hotplug.h"
 #include "backend/supervisor/node.h"
 #include "backend/supervisor/state.h"
@@ -42,6 +43,7 @@ const char *vbd_ring_text(enum vbd_ring ring)
     case VBD_RING_PAUSED: return "paused";
     case VBD_RING_RESUMING: return "resuming";
     case VBD_RING_DISCONNECTING: return "disconnecting";
+    case VBD_RING_HELD: return "held";
     }
     return "?";
 }
@@ -124,6 +126,7 @@ static void forget(struct vbd *vbd)
     waiters_finish(&vbd->releasing, 0, "");
     if (vbd->frontend[0])
         watch_front(vbd, false);
+    hold_drop(vbd, NULL);
     TAILQ_REMOVE(&supervisor->vbds, vbd, link);
     log_limit_end(&vbd->limit, vbd->name);
     if (was_known)
@@ -175,6 +178,7 @@ static void disconnected(void *context, const struct message *reply)
     struct vbd *vbd = context;
 
     vbd->ring = VBD_RING_NONE;
+    hold_drop(vbd, NULL);
     xentop_remove(vbd);
     if (reply && reply->error)
         log_limited(&vbd->limit, LOG_LEVEL_WARNING,
@@ -201,6 +205,14 @@ static void disconnect(struct vbd *vbd, enum xenbus_state after)
     vbd->ring = VBD_RING_DISCONNECTING;
 }
 
+static void drop_held(struct vbd *vbd, const char *why)
+{
+    if (vbd->ring != VBD_RING_HELD)
+        return;
+    vbd->ring = VBD_RING_NONE;
+    hold_drop(vbd, why);
+}
+
 /* The guest, or whoever it shares its fate with, has made it impossible to
  * serve this vbd: says so and closes it, and nothing else. */
 static void fail(struct vbd *vbd, const char *text)
@@ -212,6 +224,7 @@ static void fail(struct vbd *vbd, const char *text)
     if (state_write(vbd, pairs, 1, XENBUS_CLOSING) < 0 ||
         is_waiting_for_worker(vbd))
         return; /* vbd_evaluate() comes back to it */
+    drop_held(vbd, NULL);
     if (vbd_holds_ring(vbd))
         disconnect(vbd, XENBUS_CLOSED);
     else
@@ -221,10 +234,18 @@ static void fail(struct vbd *vbd, const char *text)
 static void connected(void *context, const struct message *reply)
 {
     struct vbd *vbd = context;
+    bool was_held = vbd->state != XENBUS_INIT_WAIT;
 
     vbd->ring = reply && !reply->error ? VBD_RING_CONNECTED : VBD_RING_NONE;
-    if (vbd->ring == VBD_RING_CONNECTED) {
+    if (vbd->ring == VBD_RING_CONNECTED)
         xentop_add(vbd);
+    else
+        hold_drop(vbd, NULL);
+    if (vbd->ring == VBD_RING_CONNECTED && was_held) {
+        /* Its front end is to notice nothing. */
+        features_resume(vbd);
+        log_info("%s: goes on with %s", vbd->name, vbd->disk->target.path);
+    } else if (vbd->ring == VBD_RING_CONNECTED) {
         if (features_publish(vbd) == 0)
             log_limited(&vbd->limit, LOG_LEVEL_INFO, "%s: connected to %s",
                         vbd->name, vbd->disk->target.path);
@@ -235,12 +256,25 @@ static void connected(void *context, const struct message *reply)
     vbd_set_dirty(vbd);
 }
 
+/* The worker gets the hold record to write it, -1 if there is none. */
+static void call_connect(struct vbd *vbd, const struct message *request,
+                         int record)
+{
+    if (worker_call_with(vbd->disk->worker, request, record, connected,
+                         vbd) < 0)
+        backend_retry(vbd);
+    else
+        vbd->ring = VBD_RING_CONNECTING;
+}
+
 /* Hands the ring to the worker, if there is one to serve it yet: whatever is
- * missing makes the vbd dirty when it comes. */
+ * missing makes the vbd dirty when it comes. One that was held is to go on
+ * where it stands. */
 static void connect(struct vbd *vbd)
 {
     struct message request = { .type = MESSAGE_CONNECT, .vbd = vbd->number };
     char reason[FRONT_REASON_BYTES];
+    int record;
 
     if (vbd->disk && vbd->disk->state == DISK_FAILED) {
         fail(vbd, vbd->disk->why);
@@ -262,11 +296,15 @@ static void connect(struct vbd *vbd)
     if (front_read_ring(vbd->supervisor->store, vbd->frontend,
                         &vbd->offer.ring, &request.connect, reason) < 0) {
         fail(vbd, reason);
-    } else if (worker_call(vbd->disk->worker, &request, connected, vbd) < 0) {
-        backend_retry(vbd);
-    } else {
-        vbd->ring = VBD_RING_CONNECTING;
+        return;
     }
+    record = vbd->ring == VBD_RING_HELD
+                 ? hold_resume(vbd, &request.connect, reason, sizeof reason)
+                 : hold_make(vbd, &request.connect);
+    if (vbd->ring == VBD_RING_HELD && record < 0)
+        fail(vbd, reason);
+    else
+        call_connect(vbd, &request, record);
 }
 
 void vbd_broken(struct vbd *vbd, const char *text)
@@ -281,11 +319,27 @@ void vbd_worker_lost(struct vbd *vbd)
     struct state_pair pairs[STATE_MAX_PAIRS] = { { "error", vbd->error } };
 
     vbd->ring = VBD_RING_NONE;
+    hold_drop(vbd, NULL);
     xentop_remove(vbd);
     snprintf(vbd->error, sizeof vbd->error, "the worker of its disk has ended; "
              "detach and attach it again");
     state_write(vbd, pairs, 1, vbd->state);
     vbd_set_dirty(vbd);
+}
+
+void vbd_let_go(struct vbd *vbd)
+{
+    assert(!is_waiting_for_worker(vbd) && !vbd->disk);
+    xentop_remove(vbd);
+    if (vbd_holds_ring(vbd))
+        vbd->ring = VBD_RING_HELD;
+    vbd_set_dirty(vbd);
+}
+
+void vbd_lose_hold(struct vbd *vbd, const char *text)
+{
+    if (vbd->ring == VBD_RING_HELD && !vbd->supervisor->is_stopping)
+        fail(vbd, text);
 }
 
 /* --- looking -------------------------------------------------------------- */
@@ -323,10 +377,11 @@ static enum xenbus_state read_front(struct vbd *vbd)
         error = store_read_in(vbd->supervisor->store, vbd->frontend, "state",
                               value, sizeof value, &length);
     /* A store that cannot answer has not said that the front end is gone; a
-     * value that is too long for a state is none. */
+     * value that is too long for a state is none; and a driver domain is not
+     * told that there is nothing where it may not look. */
     if (!error)
         vbd->front = xenbus_parse_state(value, length);
-    else if (error == -ENOENT || error == -E2BIG)
+    else if (error == -ENOENT || error == -E2BIG || error == -EACCES)
         vbd->front = XENBUS_UNKNOWN;
     else
         backend_retry(vbd);
@@ -369,8 +424,19 @@ static bool recall(struct vbd *vbd)
     return !error;
 }
 
-/* The first look at a node of ours. One that an earlier vbdd has left is
- * taken over, but for its ring: what was in flight on it is not known. */
+/* A node that an earlier vbdd has left connected: its front end waits, if there
+ * is a record that says where its ring stands. Who has said Closing may still
+ * be using the disk. */
+static void adopt_ring(struct vbd *vbd)
+{
+    if (hold_exists(vbd))
+        vbd->ring = VBD_RING_HELD;
+    else if (vbd->state == XENBUS_CONNECTED)
+        fail(vbd, "its ring was lost when vbdd ended without holding it");
+}
+
+/* The first look at a node of ours. One that an earlier vbdd has left is taken
+ * over. */
 static void adopt(struct vbd *vbd, const struct back *back)
 {
     node_print_frontend(vbd, vbd->frontend, sizeof vbd->frontend);
@@ -379,13 +445,14 @@ static void adopt(struct vbd *vbd, const struct back *back)
     if (vbd->state != XENBUS_INITIALISING)
         xentop_adopt(vbd);
     switch (back->state) {
-    case XENBUS_CLOSING:
     case XENBUS_CLOSED:
         break;
     case XENBUS_INITIALISED:
-    case XENBUS_CONNECTED:
         vbd->state = XENBUS_CONNECTED;
-        fail(vbd, "its ring was lost when vbdd ended without closing it");
+        /* fall through */
+    case XENBUS_CLOSING:
+    case XENBUS_CONNECTED:
+        adopt_ring(vbd);
         break;
     case XENBUS_UNKNOWN:
     case XENBUS_INITIALISING:
@@ -395,9 +462,13 @@ static void adopt(struct vbd *vbd, const struct back *back)
         vbd->state = XENBUS_INITIALISING;
         break;
     }
+    if (vbd->ring != VBD_RING_HELD)
+        hold_drop(vbd, "its vbd is not connected");
     domain_check(vbd);
     log_info("%s: found", vbd->name);
     hotplug_resume(vbd);
+    if (!vbd->disk)
+        vbd_lose_hold(vbd, "its disk was not attached");
 }
 
 /* --- stepping ------------------------------------------------------------- */
@@ -409,6 +480,7 @@ static void leave(struct vbd *vbd)
         disconnect(vbd, XENBUS_CLOSED);
         return;
     }
+    drop_held(vbd, "its vbd is given back");
     if (!vbd->is_gone && vbd->state != XENBUS_UNKNOWN &&
         vbd->state != XENBUS_CLOSED)
         state_set(vbd, XENBUS_CLOSED);
@@ -434,6 +506,10 @@ static bool step(struct vbd *vbd, bool is_online)
             disconnect(vbd, XENBUS_INIT_WAIT);
             return false;
         }
+        if (vbd->ring == VBD_RING_HELD) {
+            connect(vbd);
+            return false;
+        }
         /* Connected once more makes a front end look at the size again. */
         if (vbd_is_connected(vbd) &&
             vbd->published_bytes != vbd->disk->ready.size_bytes)
@@ -451,11 +527,13 @@ static bool step(struct vbd *vbd, bool is_online)
     case XENBUS_BACK_CLOSE:
         return state_set(vbd, XENBUS_CLOSING) == 0;
     case XENBUS_BACK_DISCONNECT:
+        drop_held(vbd, "its front end has gone");
         if (!has_ring)
             return state_set(vbd, XENBUS_CLOSED) == 0;
         disconnect(vbd, XENBUS_CLOSED);
         return false;
     case XENBUS_BACK_RESTART:
+        drop_held(vbd, "its front end has started anew");
         if (!has_ring)
             return features_advertise(vbd) == 0;
         disconnect(vbd, XENBUS_INIT_WAIT);
@@ -466,12 +544,13 @@ static bool step(struct vbd *vbd, bool is_online)
 
 static bool must_leave(const struct vbd *vbd)
 {
-    return vbd->is_gone || vbd->is_removed || vbd->supervisor->is_stopping;
+    return vbd->is_gone || vbd->is_removed;
 }
 
 void vbd_evaluate(struct vbd *vbd)
 {
     struct back back = { XENBUS_UNKNOWN, false };
+    bool is_stopping = vbd->supervisor->is_stopping;
     int error;
 
     vbd->is_dirty = false;
@@ -479,7 +558,16 @@ void vbd_evaluate(struct vbd *vbd)
     vbd->is_gone |= error == -ENOENT; /* others wait for those who leave */
     if (is_waiting_for_worker(vbd))
         return; /* the answer makes it dirty */
-    if (error && error != -ENOENT && !vbd->supervisor->is_stopping) {
+    /* At a stop all stays as it is; only what goes anyway goes, once its disk
+     * has ended, which makes it dirty. */
+    if (is_stopping && vbd->disk)
+        return;
+    if (is_stopping) {
+        if (must_leave(vbd))
+            leave(vbd);
+        return;
+    }
+    if (error && error != -ENOENT) {
         cannot_read(vbd, error);
         return;
     }

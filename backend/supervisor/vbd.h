@@ -23,10 +23,11 @@ enum { VBD_PATH_BYTES = 128, VBD_NAME_BYTES = 48 };
 
 /* What the worker has of this vbd. Those in ...ING wait for its answer, and are
  * left by that answer, or by the worker's death, only: one call at a time.
- * PAUSED: the domain is suspended (domain.h). */
+ * PAUSED: the domain is suspended (domain.h). HELD: no worker has it; it waits
+ * as its hold record says (hold.h). */
 enum vbd_ring {
     VBD_RING_NONE, VBD_RING_CONNECTING, VBD_RING_CONNECTED, VBD_RING_PAUSING,
-    VBD_RING_PAUSED, VBD_RING_RESUMING, VBD_RING_DISCONNECTING,
+    VBD_RING_PAUSED, VBD_RING_RESUMING, VBD_RING_DISCONNECTING, VBD_RING_HELD,
 };
 
 struct vbd {
@@ -94,6 +95,11 @@ void vbd_await_end(struct vbd *vbd, struct waiter *waiter);
 void vbd_broken(struct vbd *vbd, const char *text);
 /* From its disk: the worker has gone, and the ring with it. */
 void vbd_worker_lost(struct vbd *vbd);
+
+/* From its disk, which it is off now: vbdd stops, and the worker has ended. */
+void vbd_let_go(struct vbd *vbd);
+/* It has no disk to go on with: if it was held its front end has lost it. */
+void vbd_lose_hold(struct vbd *vbd, const char *text);
 
 /* Does it serve a front end, which knows the disk's size? */
 bool vbd_is_connected(const struct vbd *vbd);

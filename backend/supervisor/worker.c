@@ -73,6 +73,7 @@ static const char *type_text(uint32_t type)
     case MESSAGE_LOG_LEVEL: return "LOG_LEVEL";
     case MESSAGE_NBD_STATS: return "NBD_STATS";
     case MESSAGE_XENTOP: return "XENTOP";
+    case MESSAGE_HOLD: return "HOLD";
     case MESSAGE_READY: return "READY";
     case MESSAGE_FAILED: return "FAILED";
     case MESSAGE_REPLY: return "REPLY";
@@ -271,6 +272,7 @@ static void take_message(struct worker *worker, const struct message *message)
     case MESSAGE_LOG_LEVEL:
     case MESSAGE_NBD_STATS:
     case MESSAGE_XENTOP:
+    case MESSAGE_HOLD:
         break;
     }
     refuse(worker, "not a worker's to say", message->type);
@@ -386,8 +388,8 @@ static void on_child(struct ev_loop *loop, ev_child *watcher, int revents)
 
 /* Its own process group, so that a terminal's Ctrl-C stops the supervisor
  * only, which then ends the workers in order. */
-static int spawn(struct worker *worker, int listener, int nbd_fd,
-                 const char *const *argv)
+static int spawn(struct worker *worker, int listener,
+                 const struct worker_fds *fds, const char *const *argv)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -405,9 +407,12 @@ static int spawn(struct worker *worker, int listener, int nbd_fd,
     }
     error = posix_spawn_file_actions_adddup2(&actions, listener,
                                              WORKER_SOCKET);
-    if (!error && nbd_fd >= 0)
-        error = posix_spawn_file_actions_adddup2(&actions, nbd_fd,
+    if (!error && fds->nbd >= 0)
+        error = posix_spawn_file_actions_adddup2(&actions, fds->nbd,
                                                  WORKER_NBD_SOCKET);
+    if (!error)
+        error = posix_spawn_file_actions_adddup2(&actions, fds->lease,
+                                                 WORKER_LEASE);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP |
                              POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&attributes, 0);
@@ -422,8 +427,8 @@ static int spawn(struct worker *worker, int listener, int nbd_fd,
 }
 
 /* Makes the socket, starts the program on it and connects. */
-static int launch(struct worker *worker, int nbd_fd, const char *const *argv,
-                  char *reason, unsigned size)
+static int launch(struct worker *worker, const struct worker_fds *fds,
+                  const char *const *argv, char *reason, unsigned size)
 {
     char path[DIR_BYTES + 8];
     int listener, error;
@@ -441,7 +446,7 @@ static int launch(struct worker *worker, int nbd_fd, const char *const *argv,
         snprintf(reason, size, "%s: %s", path, strerror(-error));
     } else {
         fcntl(worker->socket, F_SETFL, O_NONBLOCK);
-        error = spawn(worker, listener, nbd_fd, argv);
+        error = spawn(worker, listener, fds, argv);
         if (error)
             snprintf(reason, size, "%s cannot be started: %s", argv[0],
                      strerror(-error));
@@ -470,14 +475,16 @@ static void init_watchers(struct worker *worker)
 }
 
 int worker_start(struct worker **worker, struct ev_loop *loop,
-                 const char *name, const char *dir, int nbd_fd,
-                 const char *const *argv, const struct worker_events *events,
-                 void *owner, char *reason, unsigned reason_size)
+                 const char *name, const char *dir,
+                 const struct worker_fds *fds, const char *const *argv,
+                 const struct worker_events *events, void *owner,
+                 char *reason, unsigned reason_size)
 {
     struct worker *started = calloc(1, sizeof *started);
     int error;
 
-    assert(nbd_fd < 0 || nbd_fd > WORKER_NBD_SOCKET);
+    assert(fds->nbd < 0 || fds->nbd > WORKER_LEASE);
+    assert(fds->lease > WORKER_LEASE);
     if (!started || strlen(dir) >= sizeof started->dir) {
         free(started);
         snprintf(reason, reason_size, "out of memory, or '%s' is too long",
@@ -489,7 +496,7 @@ int worker_start(struct worker **worker, struct ev_loop *loop,
     snprintf(started->name, sizeof started->name, "%s", name);
     strcpy(started->dir, dir);
     TAILQ_INIT(&started->calls);
-    error = launch(started, nbd_fd, argv, reason, reason_size);
+    error = launch(started, fds, argv, reason, reason_size);
     init_watchers(started);
     if (error) {
         started->has_ended = true;

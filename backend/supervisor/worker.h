@@ -28,17 +28,24 @@ struct worker_events {
     void (*ended)(void *owner, int status);
 };
 
+enum { WORKER_SOCKET = 3, WORKER_NBD_SOCKET, WORKER_LEASE };
+
+/* What it inherits besides its socket; borrowed. */
+struct worker_fds {
+    int nbd;   /* a second listening socket, or -1 */
+    int lease; /* of its target; it need not know of it */
+};
+
 /* argv: of the program, NULL-terminated, argv[0] its path; "--socket FD" is
  * among it with FD = WORKER_SOCKET. dir: a directory that is made for its
- * socket and removed afterwards. nbd_fd (borrowed; above WORKER_NBD_SOCKET, or
- * -1): a second listening socket, which it inherits as WORKER_NBD_SOCKET.
- * name: for the log ("disk 3"), copied. events, owner: borrowed until
- * worker_free(). 0 or -errno with a sentence. */
-enum { WORKER_SOCKET = 3, WORKER_NBD_SOCKET };
+ * socket and removed afterwards. fds: above WORKER_LEASE; it has them under
+ * the numbers of the enum. name: for the log ("disk 3"), copied. events,
+ * owner: borrowed until worker_free(). 0 or -errno with a sentence. */
 int worker_start(struct worker **worker, struct ev_loop *loop,
-                 const char *name, const char *dir, int nbd_fd,
-                 const char *const *argv, const struct worker_events *events,
-                 void *owner, char *reason, unsigned reason_size);
+                 const char *name, const char *dir,
+                 const struct worker_fds *fds, const char *const *argv,
+                 const struct worker_events *events, void *owner,
+                 char *reason, unsigned reason_size);
 void worker_free(struct worker *worker); /* after ended(), or NULL */
 
 /* Sends a request (copied; the tag is put in) and has done() called exactly

@@ -112,6 +112,14 @@ void back_ring_init(struct back_ring *ring, volatile void *shared,
         .shared = shared, .abi = abi, .slots = ring_slots(abi, nr_pages) };
 }
 
+bool back_ring_resume(struct back_ring *ring, uint32_t req_cons,
+                      uint32_t rsp_prod)
+{
+    ring->req_cons = req_cons;
+    ring->rsp_prod = rsp_prod;
+    return req_cons - rsp_prod <= ring->slots;
+}
+
 int back_ring_take(struct back_ring *ring, struct blkif_wire_request *requests,
                    unsigned max)
 {

@@ -47,6 +47,12 @@ void front_ring_init(struct front_ring *ring, volatile void *shared,
                      uint32_t nr_pages, enum blkif_abi abi);
 void back_ring_init(struct back_ring *ring, volatile void *shared,
                     uint32_t nr_pages, enum blkif_abi abi);
+/* Instead: goes on where an earlier back end stopped, which had taken the
+ * requests up to req_cons and published rsp_prod responses. What lies between
+ * is never answered, and takes up room. False when that is more than the ring
+ * has: it cannot be so. */
+bool back_ring_resume(struct back_ring *ring, uint32_t req_cons,
+                      uint32_t rsp_prod);
 
 /* Copies out at most max requests. Returns how many; -EPROTO when the
  * producer index is further ahead than the ring is long (or than responses

@@ -84,6 +84,11 @@ check 'what was not delegated is left alone' are_same \
     "$(group_of "$vbdd_pid")" "$group/plain"
 check 'one line says so' are_same 1 "$(grep -c 'not delegated' "$work/vbdd.log")"
 check 'disks are served all the same' attach xvda
+check 'so are those that were to be limited' ctl attach --domid 5 --vdev xvdb \
+    --target "$work/xvdb" --option buffered=yes --option read-rate=1M
+check 'which is said' grep -q \
+    "rates cannot be limited ('[0-9]*:[0-9]* rbps=1048576 wbps=max" \
+    "$work/vbdd.log"
 check 'in the same group' are_same "$(group_of "$(worker 1)")" "$group/plain"
 check 'vbdctl says nothing of it' eval '! ctl show 1 | grep cgroup'
 finish

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Claim: when vbdd is killed, its workers drain, flush and end, so that every
-# target is free; the next vbdd attaches the disks again, closes the vbds whose
-# rings were lost, with a sentence, and serves a front end that connects anew.
-# Source: C12.
-# Mechanism: SIGKILL to vbdd under load.
+# target is free; the next vbdd attaches the disks again and goes on with their
+# rings. When a worker is killed as well, its ring is lost: the next vbdd closes
+# the vbd, with a sentence, and serves a front end that connects anew.
+# Source: C12; docs/COHERENCY.md, "When vbdd is away".
+# Mechanism: SIGKILL to vbdd under load, twice; to its worker, too, while vbdd is
+# stopped and cannot notice.
 . "$top_srcdir/tests/func/lib.sh" || exit 99
 start_platform || bail "the platform did not start"
 truncate -s 4M "$work/disk.img"
@@ -23,6 +25,14 @@ wait "$vbdd_pid" 2>/dev/null
 is_gone() { ! kill -0 "$1"; }
 check "the worker ends by itself" wait_for is_gone "$worker"
 check "nobody holds the target" flock -n "$work/disk.img" true
+start_vbdd
+ring_is_connected() { ctl list | grep -q '^2/xvda .* connected '; }
+check "the next vbdd goes on with the ring" wait_for ring_is_connected
+check "the front end does not notice" kill -0 $bench
+kill -STOP "$vbdd_pid"
+kill -KILL "$(pgrep -P "$vbdd_pid")"
+kill -KILL "$vbdd_pid"
+wait "$vbdd_pid" 2>/dev/null
 start_vbdd
 check "the front end is told that its ring is lost" wait_for is_gone $bench
 note "$(tail -n 1 "$work/bench.out")"

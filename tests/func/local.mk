@@ -9,6 +9,7 @@ FUNC_TESTS = \
 	%D%/a-failed-flush-is-never-a-success.sh \
 	%D%/a-dead-worker-takes-no-other-disk-along.sh \
 	%D%/a-dead-vbdd-leaves-no-orphans.sh \
+	%D%/a-guest-outlives-vbdd.sh \
 	%D%/a-front-end-that-dies.sh \
 	%D%/a-domain-that-is-saved.sh \
 	%D%/guests-of-all-kinds.sh \

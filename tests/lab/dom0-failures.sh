@@ -177,12 +177,19 @@ detach_while_writing() {
   xl block-detach one xvdb
 }
 
+worker_of() {
+  local pid
+  for pid in $(pidof vbdd-disk); do
+    tr '\0' ' ' < "/proc/$pid/cmdline" | grep -q "target $1 " && echo "$pid"
+  done
+}
+
 worker_killed() {
   flow the worker killed
   attach
   load one xvdb 3 2
   goes_on one 3
-  pkill -9 -f "target $images/more"
+  kill -9 "$(worker_of $images/more)"
   check "vbdd says so" wait_for 5 vbdd_says "$images/more failed: worker killed by signal 9"
   survives "the worker killed"
   check "all that was acknowledged is on the target" \

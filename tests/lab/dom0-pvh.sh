@@ -43,6 +43,9 @@ for i in $(seq 50); do [ -z "$(vbdctl --json list | grep '"pid"')" ] && break; s
 echo "LAB: disks after the guest is gone: $(vbdctl list | grep -c /dev/vda)"
 xl list | sed 's/^/LAB: xl list: /'
 e2fsck -f -n /dev/vda && echo "LAB: e2fsck clean"
+mount -t ext4 -o ro /dev/vda /mnt
+stamps pvh | cmp - /mnt/stamps-pvh && echo "LAB: the target has its stamps"
+umount /mnt
 kill $vbdd
 wait $vbdd
 echo "LAB: vbdd ended with $?"

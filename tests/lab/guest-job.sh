@@ -25,5 +25,9 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
   sleep 1
 done
 say "has written through the checkpoint"
+stamps pvh > /mnt/stamps-pvh
+sync /mnt/stamps-pvh
+stamps pvh | cmp - /mnt/stamps-pvh
+say "fstrim $(fstrim -v /mnt)"
 umount /mnt
 say "done"

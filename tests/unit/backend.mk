@@ -5,11 +5,11 @@ supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-target %D%/host-vdev %D%/supervisor-states \
 	%D%/supervisor-features %D%/supervisor-disks %D%/supervisor-control \
 	%D%/supervisor-running %D%/supervisor-storm %D%/supervisor-leaks \
-	%D%/supervisor-suspend %D%/supervisor-whole \
+	%D%/supervisor-suspend %D%/supervisor-hold %D%/supervisor-whole \
 	%D%/supervisor-restore %D%/supervisor-nbd %D%/supervisor-hostile \
 	%D%/supervisor-transcripts %D%/supervisor-blkback \
 	%D%/supervisor-policy %D%/supervisor-cgroups %D%/host-log \
-	%D%/supervisor-store
+	%D%/supervisor-store %D%/supervisor-driver-domain
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -28,7 +28,10 @@ EXTRA_DIST += %D%/transcripts
 %C%_supervisor_store_SOURCES = %D%/supervisor-store.c $(supervisor_rig)
 %C%_supervisor_store_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_store_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_driver_domain_SOURCES = %D%/supervisor-driver-domain.c \
 	$(supervisor_rig)
+%C%_supervisor_driver_domain_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_driver_domain_LDADD = $(supervisor_rig_libs)
 %C%_supervisor_policy_SOURCES = %D%/supervisor-policy.c $(supervisor_rig)
 %C%_supervisor_policy_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_policy_LDADD = $(supervisor_rig_libs)
@@ -60,6 +63,9 @@ EXTRA_DIST += %D%/transcripts
 %C%_supervisor_suspend_SOURCES = %D%/supervisor-suspend.c $(supervisor_rig)
 %C%_supervisor_suspend_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_suspend_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_hold_SOURCES = %D%/supervisor-hold.c $(supervisor_rig)
+%C%_supervisor_hold_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_hold_LDADD = $(supervisor_rig_libs)
 %C%_supervisor_whole_SOURCES = %D%/supervisor-whole.c $(supervisor_rig)
 %C%_supervisor_whole_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_whole_LDADD = libportlocal.a libvbdfront.a \
@@ -78,7 +84,7 @@ EXTRA_DIST += %D%/transcripts
 %C%_host_log_SOURCES = %D%/host-log.c %D%/tap.h
 %C%_host_log_LDADD = libhost.a
 %C%_supervisor_cgroups_SOURCES = %D%/supervisor-cgroups.c %D%/tap.h
-%C%_supervisor_cgroups_LDADD = libsupervisor.a libhost.a
+%C%_supervisor_cgroups_LDADD = libsupervisor.a libstorage.a libhost.a
 %C%_supervisor_fake_worker_SOURCES = %D%/supervisor-fake-worker.c
 # messages are passed by value here; this runs on an ordinary stack
 %C%_supervisor_fake_worker_CFLAGS = $(AM_CFLAGS) -Wframe-larger-than=65536

@@ -7,10 +7,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include "backend/control/message.h"
+#include "backend/control/hold.h"
 #include "common/host/packet.h"
 #include "common/host/socket.h"
 #include "tests/unit/disk-guest.h"
@@ -235,15 +236,21 @@ static inline void rig_guest_close(struct rig_guest *guest)
     local_close(guest->local);
 }
 
-/* Has the worker connect the rings of the guest as vbd number. */
-static inline struct message rig_connect_rings(struct rig *rig,
-                                               struct rig_guest *guest,
-                                               uint32_t domid, uint32_t number)
+/* Has the worker connect the rings of the guest as vbd number, with a hold
+ * record (borrowed, or -1), and going on from there, if standing is not
+ * NULL. */
+static inline struct message
+rig_connect_held(struct rig *rig, struct rig_guest *guest, uint32_t domid,
+                 uint32_t number, int record,
+                 const struct message_standing *standing)
 {
-    struct message message = { .type = MESSAGE_CONNECT, .vbd = number };
+    struct message message = { .type = MESSAGE_CONNECT, .vbd = number,
+                               .tag = ++rig->tag };
     struct message_connect *connect = &message.connect;
 
     *connect = rig->wish;
+    if (standing)
+        connect->standing = *standing;
     connect->domid = domid;
     connect->abi = guest->abi;
     connect->nr_queues = guest->nr_queues;
@@ -253,7 +260,16 @@ static inline struct message rig_connect_rings(struct rig *rig,
         memcpy(connect->queues[n].grefs, guest->queues[n].grefs,
                sizeof guest->queues[n].grefs);
     }
-    return rig_ask(rig, message);
+    REQUIRE(packet_send(rig->control, &message, sizeof message, &record,
+                        record >= 0) == 0);
+    return rig_reply(rig, message.tag);
+}
+
+static inline struct message rig_connect_rings(struct rig *rig,
+                                               struct rig_guest *guest,
+                                               uint32_t domid, uint32_t number)
+{
+    return rig_connect_held(rig, guest, domid, number, -1, NULL);
 }
 
 /* The same with new rings. */
@@ -289,6 +305,46 @@ static inline struct message_vbd_stats rig_vbd_stats(struct rig *rig,
     message = rig_ask(rig, message);
     CHECK_EQ(message.error, 0);
     return message.vbd_stats;
+}
+
+/* --- hold records --------------------------------------------------------- */
+
+static inline int rig_record_new(void)
+{
+    char path[] = "/tmp/vbdd-record.XXXXXX";
+    int fd = mkstemp(path);
+
+    REQUIRE(fd >= 0 && ftruncate(fd, sizeof(struct hold)) == 0);
+    unlink(path);
+    return fd;
+}
+
+static inline struct message_standing rig_record_standing(int record)
+{
+    struct message_standing standing;
+
+    REQUIRE(pread(record, &standing, sizeof standing,
+                  offsetof(struct hold, standing)) == sizeof standing);
+    return standing;
+}
+
+/* The worker is about to end. */
+static inline void rig_await_end(struct rig *rig, int wanted)
+{
+    int status = -1;
+
+    close(rig->control);
+    CHECK_EQ(waitpid(rig->worker, &status, 0), rig->worker);
+    CHECK_EQ(status, wanted);
+}
+
+/* Another one on the same stand-in. */
+static inline void rig_restart_worker(struct rig *rig, const char *engine,
+                                      const char *const *arguments)
+{
+    *rig = (struct rig){ .server = rig->server, .control = -1,
+                         .ring_pages = 1, .wish = rig->wish };
+    rig_start_worker(rig, engine, arguments);
 }
 
 #endif

@@ -2,7 +2,7 @@
 # The worker.
 DISK_TESTS = disk-pool disk-target disk-claims disk-ring disk-faults \
 	disk-fail-stop disk-hostile disk-resize disk-indirect disk-grants \
-	disk-queues disk-pause disk-persistent disk-flood disk-answers \
+	disk-queues disk-pause disk-hold disk-persistent disk-flood disk-answers \
 	disk-reads disk-xentop
 check_PROGRAMS += $(DISK_TESTS)
 TESTS += $(DISK_TESTS)
@@ -51,6 +51,10 @@ disk_pause_SOURCES = %D%/disk-pause.c %D%/disk-rig.h %D%/disk-guest.h
 disk_pause_CFLAGS = $(disk_ring_CFLAGS)
 disk_pause_LDADD = $(disk_ring_LDADD)
 EXTRA_disk_pause_DEPENDENCIES = vbdd-disk vbdd-local
+disk_hold_SOURCES = %D%/disk-hold.c %D%/disk-rig.h %D%/disk-guest.h
+disk_hold_CFLAGS = $(disk_ring_CFLAGS)
+disk_hold_LDADD = $(disk_ring_LDADD)
+EXTRA_disk_hold_DEPENDENCIES = vbdd-disk vbdd-local
 disk_persistent_SOURCES = %D%/disk-persistent.c backend/disk/persistent.c
 disk_flood_SOURCES = %D%/disk-flood.c %D%/disk-rig.h %D%/disk-guest.h \
 	%D%/process.h

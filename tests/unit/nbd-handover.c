@@ -186,12 +186,52 @@ static void disconnect_front(void)
     CHECK_EQ(nbd_rig_stats().was_handed_over, 0);
 }
 
+static const char *const refuse[] = { "--refuse-after-handover", NULL };
+
+/* vbdd goes and comes again in between: so do the emulated clients, and what
+ * they may do is not forgotten. */
+static void check_held(void)
+{
+    struct message_standing standing;
+    int record = rig_record_new();
+
+    nbd_rig_open("mem:size=8M", refuse);
+    hand_over();
+    open_client(); /* before the front end is there */
+    rig_guest_open(&rig, &guest, RIG_DOMID, BLKIF_ABI_NATIVE);
+    rig_make_rings(&guest, 1, 1);
+    CHECK_EQ(rig_connect_held(&rig, &guest, RIG_DOMID, 1, record,
+                              NULL).error, 0);
+    CHECK_EQ(write_block(512), 0);
+    CHECK_EQ(rig_ask(&rig, (struct message){ .type = MESSAGE_HOLD }).error, 0);
+    rig_await_end(&rig, 0);
+    CHECK(nbd_client_is_hung_up_on(&client));
+    nbd_client_drop(&client);
+    standing = rig_record_standing(record);
+    CHECK_EQ(standing.was_handed_over, 1);
+    unlink(nbd_path);
+    nbd_rig_launch(rig_restart_worker, "mem:size=8M", refuse);
+    CHECK_EQ(nbd_rig_stats().was_handed_over, 0);
+    CHECK_EQ(rig_connect_held(&rig, &guest, RIG_DOMID, 1, record,
+                              &standing).error, 0);
+    CHECK_EQ(nbd_rig_stats().was_handed_over, 1);
+    nbd_client_connect(&client, nbd_path);
+    CHECK(nbd_client_greet(&client));
+    CHECK_EQ(nbd_client_go(&client), NBD_WIRE_REP_ERR_POLICY);
+    CHECK(nbd_rig_is_told(MESSAGE_NBD_REFUSED));
+    nbd_client_drop(&client);
+    disconnect_front();
+    open_client();
+    play("WD");
+    detach();
+    close(record);
+}
+
 static void check_refused(void)
 {
-    static const char *const arguments[] = { "--refuse-after-handover", NULL };
     static const uint8_t nameless[6];
 
-    nbd_rig_open("mem:size=8M", arguments);
+    nbd_rig_open("mem:size=8M", refuse);
     hand_over();
     hand_over(); /* no front end: it may still be the firmware's turn */
     connect_front();
@@ -478,6 +518,8 @@ int main(void)
     TEST("a flush that has failed hands nothing over", check_failed_flush);
     TEST("by policy nobody comes in between handover and the front end's end",
          check_refused);
+    TEST("a handover outlives the worker, and the front end ends it",
+         check_held);
     TEST("by default a late client comes in", check_allowed);
     TEST("a thousand clients leave nothing, and make few messages",
          check_many);

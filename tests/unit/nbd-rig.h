@@ -41,9 +41,12 @@ static inline void nbd_rig_make_file(const char *path, off_t bytes)
     close(fd);
 }
 
-/* As rig_open(); arguments end with NULL. */
-static inline void nbd_rig_open(const char *engine,
-                                const char *const *arguments)
+/* Starts a worker with a door, by rig_open() or rig_restart_worker(); arguments
+ * end with NULL. */
+static inline void
+nbd_rig_launch(void (*launch)(struct rig *rig, const char *engine,
+                              const char *const *arguments),
+               const char *engine, const char *const *arguments)
 {
     const char *argv[20] = { "--nbd-socket" };
     int listener = socket_listen(nbd_path, SOCK_STREAM);
@@ -57,8 +60,14 @@ static inline void nbd_rig_open(const char *engine,
     argv[1] = number;
     while (arguments && *arguments)
         argv[n++] = *arguments++;
-    rig_open(&rig, engine, argv);
+    launch(&rig, engine, argv);
     close(fd);
+}
+
+static inline void nbd_rig_open(const char *engine,
+                                const char *const *arguments)
+{
+    nbd_rig_launch(rig_open, engine, arguments);
 }
 
 /* On nbd_target, of that size, which is made anew. */

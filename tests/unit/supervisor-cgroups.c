@@ -10,10 +10,12 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/host/cgroup.h"
 #include "common/host/log.h"
+#include "common/storage/sysfs.h"
 #include "tests/unit/tap.h"
 
 static char own[] = "/tmp/vbdd-cgroup-XXXXXX";
@@ -99,6 +101,52 @@ static void check_disks(void)
     cgroups_remove(path); /* is said, and no more than that */
 }
 
+/* /dev/sda1 of a made-up sysfs; 8:16 is no partition. */
+static void make_sysfs(void)
+{
+    static char path[256];
+    int fd;
+
+    snprintf(path, sizeof path, "%s", in("sysfs"));
+    storage_sysfs = path;
+    REQUIRE(mkdir(in("sysfs"), 0700) == 0 && mkdir(in("sysfs/sda"), 0700) == 0 &&
+            mkdir(in("sysfs/sda/sda1"), 0700) == 0 &&
+            mkdir(in("sysfs/dev"), 0700) == 0 &&
+            mkdir(in("sysfs/dev/block"), 0700) == 0 &&
+            symlink("../../sda/sda1", in("sysfs/dev/block/8:1")) == 0);
+    make_file("sysfs/sda/sda1/partition");
+    make_file("sysfs/sda/dev");
+    fd = open(in("sysfs/sda/dev"), O_WRONLY);
+    REQUIRE(write(fd, "8:0\n", 4) == 4);
+    close(fd);
+}
+
+static void check_limits(void)
+{
+    struct cgroup_rates rates = { .read_bytes = 104857600, .writes = 500 };
+    struct cgroup_rates none = { 0 };
+    char path[CGROUP_PATH_BYTES];
+
+    make_sysfs();
+    cgroups_use(&cgroups, own);
+    cgroups_add(&cgroups, "block-8-10", path);
+    make_file("disk-block-8-10/io.max");
+    cgroups_limit(path, makedev(8, 16), &none);
+    CHECK_STR(content("disk-block-8-10/io.max"), "");
+    cgroups_limit(path, makedev(8, 1), &rates);
+    CHECK_STR(content("disk-block-8-10/io.max"),
+              "8:0 rbps=104857600 wbps=max riops=max wiops=500");
+    make_file("disk-block-8-10/io.max");
+    rates = (struct cgroup_rates){ .written_bytes = 65536, .reads = 10 };
+    cgroups_limit(path, makedev(8, 16), &rates);
+    CHECK_STR(content("disk-block-8-10/io.max"),
+              "8:16 rbps=max wbps=65536 riops=10 wiops=max");
+    unlink(in("disk-block-8-10/io.max"));
+    cgroups_limit(path, makedev(8, 16), &rates); /* is said, and no more */
+    cgroups_limit("", makedev(8, 16), &rates);
+    cgroups_remove(path);
+}
+
 /* rmdir() refuses a group with processes, and a folder with files. */
 static void check_tidied(void)
 {
@@ -151,6 +199,7 @@ int main(void)
     TEST("what is no control group is left alone", check_refused);
     TEST("a group is taken over", check_taken_over);
     TEST("a disk's group comes and goes", check_disks);
+    TEST("a disk's rates are limited on its whole device", check_limits);
     TEST("groups without a worker are removed", check_tidied);
     TEST("what cannot be done is done without", check_adverse);
     TEST("a process joins, or says why not", check_joining);

@@ -136,6 +136,8 @@ static void check_equal(void)
         { "sector-size", "4096", true }, { "nbd", "no", false },
         { "nbd-owner", "daemon", false },
         { "emulated-after-handover", "refuse", false },
+        { "read-rate", "64K", false }, { "write-rate", "1G", false },
+        { "read-iops", "10", false },  { "write-iops", "4294967295", false },
     };
     char reason[CONFIG_REASON_BYTES];
     struct config config;
@@ -172,6 +174,15 @@ static void check_bad_lines(void)
           ":2: flush-retry = '1844" },
         { "[defaults]\nbyte-budget = 1023K\n",
           ":2: byte-budget = '1023K': expected a size from 1M to 16G" },
+        { "[defaults]\nread-rate = 65535\n",
+          ":2: read-rate = '65535': expected at least 64K, or none" },
+        { "[defaults]\nwrite-rate = 0\n", ":2: write-rate = '0'" },
+        { "[defaults]\nread-iops = 9\n",
+          ":2: read-iops = '9': expected a number from 10 to 4294967295, or "
+          "none" },
+        { "[defaults]\nwrite-iops = 4294967296\n", ":2: write-iops = '42" },
+        { "[defaults]\nread-iops = none\nread-rate = no\n",
+          ":3: read-rate = 'no'" },
         { "[defaults]\nbyte-budget = 17G\n", ":2: byte-budget = '17G'" },
         { "[defaults]\nbyte-budget = 17179869185G\n",
           ":2: byte-budget = '171" },
@@ -292,12 +303,37 @@ static void check_missing(void)
     config_free(&config);
 }
 
+static void check_rates(void)
+{
+    static const char *const names[][2] = {
+        { "read-rate", "1M" }, { "write-rate", "2M" }, { "read-iops", "30" },
+        { "write-iops", "40" },
+    };
+    char reason[CONFIG_REASON_BYTES];
+    struct config config;
+    struct disk_options *options = &config.defaults;
+
+    config_init(&config);
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        CHECK_EQ(config_set_option(options, names[i][0], names[i][1], reason,
+                                   sizeof reason), 0);
+    CHECK_EQ(options->rates.read_bytes, 1 << 20);
+    CHECK_EQ(options->rates.written_bytes, 2 << 20);
+    CHECK_EQ(options->rates.reads, 30);
+    CHECK_EQ(options->rates.writes, 40);
+    CHECK_EQ(config_set_option(options, "read-iops", "none", reason,
+                               sizeof reason), 0);
+    CHECK_EQ(options->rates.reads, 0);
+    config_free(&config);
+}
+
 int main(void)
 {
     int fd = mkstemp(path);
 
     REQUIRE(fd >= 0);
     close(fd);
+    TEST("each rate has its own name, and may be none", check_rates);
     TEST("a good file is read", check_good);
     TEST("an empty file leaves the defaults", check_empty);
     TEST("what is decided at each connection asks for no other worker",

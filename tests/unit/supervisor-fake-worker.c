@@ -5,6 +5,7 @@
  *
  *   ok           serves
  *   fail         FAILED, with a sentence
+ *   fail-later   the same once TARGET.go exists
  *   deaf-fail    FAILED once TARGET.go exists; what it was asked is not read
  *   die          killed by a signal before it says anything
  *   wait-ready   READY once TARGET.go exists
@@ -44,6 +45,13 @@
  *   nbd-early    an NBD_EVENT comes before READY
  *   nbd-storm    thousands of NBD_EVENTs follow READY, all that could be
  *   nbd-crowd    NBD_STATS is answered with more clients than there can be
+ *   lossy        leaves no hold record
+ *   wait-hold    writes its hold records once TARGET.go exists
+ *   held-stop    its hold records say that it was in fail-stop, and that one
+ *                request is held
+ *
+ * Its rings stand at 1000 when they are held, or where CONNECT said that they
+ * stood; with its supervisor it ends in the same way.
  *
  * It has 64 MiB, or the number of bytes that TARGET.size holds, at which RESIZE
  * looks again. */
@@ -54,6 +62,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,10 +70,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backend/control/key.h"
+#include "backend/control/hold.h"
 #include "backend/control/message.h"
 #include "common/blkif/ring.h"
 #include "common/host/packet.h"
+
+enum { MAX_VBDS = 64 };
 
 static struct {
     int listener, socket, nbd_listener;
@@ -77,6 +88,12 @@ static struct {
     bool is_read_only, is_fail_stopped, is_paused;
     uint64_t size_bytes, bytes_read; /* read: more each time it is asked */
     FILE *log;
+    struct {
+        uint32_t vbd;
+        int record; /* -1: none */
+        struct message_standing standing;
+    } vbds[MAX_VBDS];
+    unsigned nr_vbds;
 } worker;
 
 static bool is_mode(const char *mode)
@@ -318,7 +335,67 @@ static void misbehave(void)
         end_deaf(MESSAGE_FAIL_STOP, "flush failed: No space left");
 }
 
-static void take_connect(struct message *message)
+/* --- hold records --------------------------------------------------------- */
+
+static void write_standing(int record, const struct message_standing *standing)
+{
+    if (record >= 0 &&
+        pwrite(record, standing, sizeof *standing,
+               offsetof(struct hold, standing)) != sizeof *standing)
+        note("PWRITE %s\n", strerror(errno));
+}
+
+/* A new ring has come as far as 1000 by the time it is held. */
+static void keep_record(const struct message *message, int record)
+{
+    struct message_standing *standing =
+        &worker.vbds[worker.nr_vbds].standing;
+
+    if (worker.nr_vbds == MAX_VBDS) /* no test has so many */
+        exit(5);
+    worker.vbds[worker.nr_vbds].vbd = message->vbd;
+    worker.vbds[worker.nr_vbds++].record = record;
+    *standing = message->connect.standing;
+    if (standing->seal == MESSAGE_STANDING_SEAL)
+        note("RESUME-AT %" PRIu32 " %" PRIu32 " write-through=%" PRIu32
+             " handed-over=%" PRIu32 "\n", standing->queues[0].req_cons,
+             standing->queues[0].rsp_prod, standing->is_write_through,
+             standing->was_handed_over);
+    else
+        *standing = (struct message_standing){
+            .is_write_through = 1, .was_handed_over = 1,
+            .queues[0] = { 1000, 1000 } };
+    write_standing(record, &(struct message_standing){ .seal = 0 });
+}
+
+static void drop_record(uint32_t vbd)
+{
+    for (unsigned i = 0; i < worker.nr_vbds; i++) {
+        if (worker.vbds[i].vbd != vbd)
+            continue;
+        close(worker.vbds[i].record);
+        worker.vbds[i] = worker.vbds[--worker.nr_vbds];
+    }
+}
+
+static void hold(void)
+{
+    note("HOLD\n");
+    if (is_mode("wait-hold"))
+        await_go();
+    for (unsigned i = 0; i < worker.nr_vbds && !is_mode("lossy"); i++) {
+        struct message_standing *standing = &worker.vbds[i].standing;
+
+        standing->seal = MESSAGE_STANDING_SEAL;
+        if (is_mode("held-stop") && !standing->is_fail_stopped) {
+            standing->is_fail_stopped = 1;
+            standing->queues[0].rsp_prod--;
+        }
+        write_standing(worker.vbds[i].record, standing);
+    }
+}
+
+static void take_connect(struct message *message, int record)
 {
     const struct message_connect connect = message->connect;
 
@@ -341,6 +418,7 @@ static void take_connect(struct message *message)
         say(message, MESSAGE_REPLY, "grant 8 of domain 5 is not granted");
         return;
     }
+    keep_record(message, record);
     say(message, MESSAGE_REPLY, "");
     if (is_mode("broken"))
         say(message, MESSAGE_BROKEN, "req_prod ran 1000 ahead of the ring");
@@ -397,7 +475,8 @@ static void fill_vbd_stats(struct message_vbd_stats *stats)
     };
 }
 
-static void take_request(struct message *message)
+/* fd: came with it, or -1. */
+static void take_request(struct message *message, int fd)
 {
     if (is_mode("hung-stats") && (message->type == MESSAGE_STATS ||
                                   message->type == MESSAGE_VBD_STATS ||
@@ -405,7 +484,7 @@ static void take_request(struct message *message)
         note("STATS\n");
     switch (message->type) {
     case MESSAGE_CONNECT:
-        take_connect(message);
+        take_connect(message, fd);
         return;
     case MESSAGE_STATS:
         if (is_mode("hung-stats"))
@@ -437,6 +516,7 @@ static void take_request(struct message *message)
         note("DISCONNECT\n");
         if (is_mode("wait-disconnect"))
             await_go();
+        drop_record(message->vbd);
         break;
     case MESSAGE_PAUSE:
         take_pause(message);
@@ -445,8 +525,12 @@ static void take_request(struct message *message)
         note("RESUME\n");
         worker.is_paused = false;
         break;
+    case MESSAGE_HOLD:
     case MESSAGE_DETACH:
-        note("DETACH\n");
+        if (message->type == MESSAGE_HOLD)
+            hold();
+        else
+            note("DETACH\n");
         if (is_mode("wait-detach"))
             await_go();
         if (is_mode("dirty"))
@@ -501,6 +585,7 @@ int main(int argc, char **argv)
     static struct message message = { .error = -EBUSY };
     char path[512];
     unsigned nr_fds;
+    int fd;
 
     parse(argc, argv);
     worker.size_bytes = 64 << 20;
@@ -518,7 +603,7 @@ int main(int argc, char **argv)
         kill(getpid(), SIGKILL);
     if (is_mode("deaf-fail"))
         end_deaf(MESSAGE_FAILED, "the target is held by process 1");
-    if (is_mode("fail")) {
+    if (is_mode("fail") || (is_mode("fail-later") && may_go())) {
         say(&message, MESSAGE_FAILED, "the target is held by process 1");
         return 1;
     }
@@ -532,12 +617,15 @@ int main(int argc, char **argv)
     misbehave();
     if (is_mode("door"))
         keep_door();
-    while (packet_receive(worker.socket, &message, sizeof message, NULL, 0,
+    while (packet_receive(worker.socket, &message, sizeof message, &fd, 1,
                           &nr_fds) == 0) {
-        take_request(&message);
+        take_request(&message, nr_fds ? fd : -1);
+        if (nr_fds && message.type == MESSAGE_XENTOP)
+            close(fd);
         if (is_mode("door"))
             keep_door();
     }
+    hold();
     note("ORPHAN\n");
     return 3;
 }

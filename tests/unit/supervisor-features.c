@@ -320,8 +320,9 @@ static void check_never_less(void)
     CHECK_EQ(rig_stop_vbdd(), 0);
     configure(poor);
     rig_touch(device.go); /* no discard any more */
-    rig_start_vbdd();
     rig_front(&device, "6");
+    rig_start_vbdd();
+    CHECK(rig_back_is(&device, "6"));
     rig_front(&device, "1");
     CHECK(rig_back_is(&device, "2"));
     CHECK_NODES(&device, all_rich);
@@ -355,8 +356,9 @@ static void check_grown(void)
     size = fopen(rig_path("grown.size"), "w");
     REQUIRE(size && fprintf(size, "%u", (64u << 20) + 4096 + 512) > 0 &&
             fclose(size) == 0);
-    rig_start_vbdd();
     rig_front(&device, "6");
+    rig_start_vbdd();
+    CHECK(rig_back_is(&device, "6"));
     rig_front(&device, "1");
     CHECK(rig_back_is(&device, "2"));
     publish(&device, 1, 0, "0");
@@ -384,8 +386,9 @@ static void check_more(void)
     CHECK(rig_await(device.back, "sector-size", "512"));
     CHECK_EQ(rig_stop_vbdd(), 0);
     configure(rich);
-    rig_start_vbdd();
     rig_front(&device, "6");
+    rig_start_vbdd();
+    CHECK(rig_back_is(&device, "6"));
     rig_front(&device, "1");
     CHECK(rig_back_is(&device, "2"));
     CHECK_NODES(&device, ring);
@@ -421,6 +424,7 @@ static void check_odd_past(void)
     for (unsigned i = 0; i < sizeof past / sizeof *past; i++)
         rig_write(device.back, past[i].name, past[i].value);
     rig_start_vbdd();
+    CHECK(rig_await(device.back, "multi-queue-max-queues", "4"));
     CHECK(rig_back_is(&device, "2"));
     CHECK_NODES(&device, now);
     rig_publish(&device, "3");

@@ -143,15 +143,6 @@ static void look_at_back(char *text)
     free(names);
 }
 
-/* The disk's number is used once, so it says nothing of what was asked. */
-static void forget_number(char *line)
-{
-    char *number = strstr(line, "--disk ");
-
-    if (number)
-        memset(number + 7, 'N', strspn(number + 7, "0123456789"));
-}
-
 static void look_at_worker(char *text)
 {
     FILE *file = fopen(device.log, "r");
@@ -160,8 +151,9 @@ static void look_at_worker(char *text)
     REQUIRE(file);
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
-        forget_number(line);
-        if (strncmp(line, "STATS", 5) != 0)
+        if (strncmp(line, "START", 5) == 0) /* not its disk's number */
+            add_text(text, strstr(line, "--target"));
+        else if (strncmp(line, "STATS", 5) != 0)
             add_text(text, line);
     }
     fclose(file);

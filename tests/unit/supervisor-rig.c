@@ -167,6 +167,11 @@ int rig_stop_vbdd(void)
     return reap(&daemon_pid);
 }
 
+int rig_await_vbdd(void)
+{
+    return reap(&daemon_pid);
+}
+
 void rig_kill_vbdd(void)
 {
     kill(daemon_pid, SIGKILL);

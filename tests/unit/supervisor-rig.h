@@ -27,6 +27,7 @@ extern const char *rig_worker;    /* the program; the fake one */
 void rig_start(const char *config);
 /* SIGTERM to vbdd; returns its exit status, or 128 + signal. */
 int rig_stop_vbdd(void);
+int rig_await_vbdd(void); /* the same of one that ends by itself */
 void rig_kill_vbdd(void);
 pid_t rig_vbdd_pid(void);
 pid_t rig_hypervisor_pid(void);

@@ -152,7 +152,7 @@ static void check_comes_back(void)
     CHECK_EQ(rig_count_text(device.log, "DISCONNECT"), 0);
     start_relay(rig_path("xenstored"));
     CHECK(says("a XenStore answers again"));
-    CHECK_EQ(rig_stop_vbdd(), 1);
+    CHECK_EQ(rig_await_vbdd(), 1);
     CHECK_EQ(rig_count_text(device.log, "END"), 1);
     stop_relay();
     take_away();
@@ -165,7 +165,7 @@ static void check_idle_comes_back(void)
     CHECK(says("the XenStore has gone"));
     start_relay(rig_path("xenstored"));
     CHECK(says("a XenStore answers again"));
-    CHECK_EQ(rig_stop_vbdd(), 1);
+    CHECK_EQ(rig_await_vbdd(), 1);
     stop_relay();
 }
 

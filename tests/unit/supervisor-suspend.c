@@ -362,9 +362,20 @@ static void check_stop(void)
     CHECK_EQ(local_domain_suspend(domain, DOMID), 0);
     CHECK(await_vbd(&device, "paused", true));
     CHECK_EQ(rig_stop_vbdd(), 0);
-    CHECK_EQ(count(&device, "DISCONNECT"), 1);
+    CHECK_EQ(count(&device, "HOLD"), 1);
     CHECK_EQ(count(&device, "END"), 1);
-    CHECK(rig_await(device.back, "state", "6"));
+    CHECK(rig_await(device.back, "state", "4"));
+    /* The next one waits until the domain runs again. */
+    rig_start_vbdd();
+    CHECK(rig_await_disk_state(device.target, "ready"));
+    CHECK(await_vbd(&device, "held", true));
+    have_all_looked_at();
+    CHECK_EQ(count(&device, "CONNECT"), 1);
+    CHECK_EQ(local_domain_resume(domain, DOMID), 0);
+    CHECK(await_vbd(&device, "connected", false));
+    CHECK_EQ(count(&device, "CONNECT"), 2);
+    CHECK_EQ(count(&device, "RESUME-AT 1000 1000"), 1);
+    CHECK_EQ(rig_stop_vbdd(), 0);
     rig_remove(device.back);
     local_close(domain);
 }

@@ -32,6 +32,10 @@ static void check_good(void)
           "/a,b=c,/d", "delay:read=2ms/aio", true, false },
         { "engine=\"error:flush=EIO,retry=yes/aio\",mode=r,/a", "w", "/a",
           "error:flush=EIO,retry=yes/aio", false, false },
+        { "/a disk, 2:1=b, \"c\"", "w", "/a disk, 2:1=b, \"c\"", "aio", true,
+          false },
+        { "mode=r,/a disk,/b:engine=null", "w", "/a disk,/b:engine=null",
+          "aio", false, false },
         { "/with,engine=null", "w", "/with,engine=null", "aio", true,
           false },
     };

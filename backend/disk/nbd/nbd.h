@@ -48,6 +48,9 @@ unsigned nbd_server_outstanding(const struct nbd_server *server);
 /* The last vbd has been disconnected: a handover is over, an emulated client
  * may come again (C11). */
 void nbd_server_front_closed(struct nbd_server *server);
+/* Before an earlier worker ended, the disk had been handed over. */
+void nbd_server_hand_over(struct nbd_server *server);
+bool nbd_server_was_handed_over(const struct nbd_server *server);
 
 void nbd_server_fill_stats(const struct nbd_server *server,
                            struct message_nbd_stats *stats);

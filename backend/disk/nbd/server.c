@@ -202,6 +202,17 @@ void nbd_server_front_closed(struct nbd_server *server)
         server->stats.was_handed_over = false;
 }
 
+void nbd_server_hand_over(struct nbd_server *server)
+{
+    if (server)
+        server->stats.was_handed_over = true;
+}
+
+bool nbd_server_was_handed_over(const struct nbd_server *server)
+{
+    return server && server->stats.was_handed_over;
+}
+
 /* --- figures -------------------------------------------------------------- */
 
 void nbd_server_fill_stats(const struct nbd_server *server,

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * Leases: DIR/leases/KEY, under flock(2), which belongs to the open file and
+ * not to a process. */
+#include "backend/supervisor/lease.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "backend/supervisor/supervisor.h"
+#include "backend/supervisor/worker.h"
+
+enum { PATH_BYTES = 512 };
+
+static void print_path(const struct supervisor *supervisor, const char *key,
+                       char path[PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "%.400s/leases/%.80s",
+             supervisor->options.state_dir, key);
+}
+
+int lease_take(const struct supervisor *supervisor, const char *key)
+{
+    char path[PATH_BYTES];
+    int fd, lease;
+
+    print_path(supervisor, key, path);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    lease = flock(fd, LOCK_EX | LOCK_NB) < 0
+                ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, WORKER_LEASE + 1);
+    if (lease < 0)
+        lease = -errno;
+    close(fd);
+    return lease;
+}
+
+void lease_remove(const struct supervisor *supervisor, const char *key)
+{
+    char path[PATH_BYTES];
+
+    print_path(supervisor, key, path);
+    unlink(path);
+}
