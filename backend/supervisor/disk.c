@@ -560,6 +560,21 @@ bool disk_await_end(struct supervisor *supervisor, const char *key,
     return true;
 }
 
+struct vbd *disk_find_leaving(const struct vbd *vbd,
+                              const struct target *target)
+{
+    struct disk *disk = find_key(vbd->supervisor, target->key);
+    char reason[REASON_BYTES];
+    struct vbd *other;
+
+    if (!disk || sharing_may_join(disk, vbd, target, reason, sizeof reason))
+        return NULL;
+    TAILQ_FOREACH(other, &disk->vbds, disk_link)
+        if (other->is_gone || other->is_removed || other->is_dead)
+            return other;
+    return NULL;
+}
+
 void disk_attach(struct vbd *vbd, const struct target *target,
                  bool is_reattach, struct waiter *waiter)
 {

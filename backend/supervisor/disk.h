@@ -45,6 +45,10 @@ struct disk {
     struct waiters ending;  /* told when the target is free */
 };
 
+/* Who keeps the vbd from the target but is about to leave it, for its node or
+ * its domain has gone, or it is being released. NULL when nobody does. */
+struct vbd *disk_find_leaving(const struct vbd *vbd,
+                              const struct target *target);
 /* Attaches a vbd that has none to the disk of the target (copied). The waiter
  * (borrowed until told) is told when the disk serves, or why it does not; it
  * may be told at once. A failed attach leaves nothing behind.

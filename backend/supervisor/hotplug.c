@@ -24,6 +24,9 @@ struct pending {
     struct supervisor *supervisor;
     uint32_t vbd;     /* number; it may be gone by then */
     bool is_attach;
+    /* An attach only: */
+    struct target target;
+    bool is_held;     /* waits for somebody who leaves the target */
     ev_timer limit;
 };
 
@@ -36,15 +39,44 @@ static void finish(struct pending *pending, int error, const char *sentence)
     outer->done(outer, error, sentence);
 }
 
+/* Attaches, or waits first for whoever still has the target and is leaving it:
+ * a guest that was destroyed, or has crashed, with writes under way may be
+ * created again before they have ended. */
+static void attach_or_wait(struct pending *pending)
+{
+    struct vbd *vbd = vbd_find_number(pending->supervisor, pending->vbd);
+    struct vbd *leaving;
+
+    if (!vbd || vbd->is_gone || vbd->is_removed || vbd->disk) {
+        finish(pending, -ECANCELED, "it was detached while it was being "
+               "attached");
+        return;
+    }
+    leaving = disk_find_leaving(vbd, &pending->target);
+    pending->is_held = leaving;
+    if (leaving)
+        vbd_await_release(leaving, &pending->inner);
+    else
+        disk_attach(vbd, &pending->target, true, &pending->inner);
+}
+
 static void on_done(struct waiter *waiter, int error, const char *sentence)
 {
-    finish((struct pending *)waiter, error, sentence);
+    struct pending *pending = (struct pending *)waiter;
+
+    if (pending->is_held)
+        attach_or_wait(pending);
+    else
+        finish(pending, error, sentence);
 }
 
 static void describe_delay(const struct pending *pending,
                            const struct vbd *vbd, char *text, unsigned size)
 {
-    if (pending->is_attach)
+    if (pending->is_held)
+        snprintf(text, size, "%.300s is still being given back by another "
+                 "guest", pending->target.path);
+    else if (pending->is_attach)
         snprintf(text, size, "%s: its disk is still %s; given up",
                  vbd ? vbd->name : "vbd",
                  vbd && vbd->disk ? disk_state_text(vbd->disk) : "away");
@@ -122,7 +154,8 @@ static void attach(struct vbd *vbd, struct waiter *waiter)
     if (!pending)
         return;
     vbd->is_removed = false;
-    disk_attach(vbd, &target, true, &pending->inner);
+    pending->target = target;
+    attach_or_wait(pending);
 }
 
 /* NULL, and the waiter told, when there is nothing of ours at path. */

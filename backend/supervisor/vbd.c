@@ -554,14 +554,14 @@ void vbd_evaluate(struct vbd *vbd)
     int error;
 
     vbd->is_dirty = false;
+    error = read_back(vbd, &back);
+    vbd->is_gone |= error == -ENOENT; /* others wait for those who leave */
     if (is_waiting_for_worker(vbd))
         return; /* the answer makes it dirty */
     /* At a stop all stays as it is; only what goes anyway goes, once its disk
      * has ended, which makes it dirty. */
     if (is_stopping && vbd->disk)
         return;
-    error = read_back(vbd, &back);
-    vbd->is_gone |= error == -ENOENT;
     if (is_stopping) {
         if (must_leave(vbd))
             leave(vbd);

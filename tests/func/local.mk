@@ -13,6 +13,7 @@ FUNC_TESTS = \
 	%D%/a-front-end-that-dies.sh \
 	%D%/a-domain-that-is-saved.sh \
 	%D%/guests-of-all-kinds.sh \
+	%D%/stamps-tell-what-was-lost.sh \
 	%D%/two-hundred-disks.sh \
 	%D%/dd-shows-what-each-path-sees.sh \
 	%D%/an-emulated-client-is-seen.sh \

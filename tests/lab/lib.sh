@@ -30,6 +30,7 @@ run_lab() { # as `lab run`
 # processor, also before it has seen a disk, or stopped for good (it does not
 # even say any more that it is alive, which takes no disk). That says nothing
 # about us: once more then, up to four times.
+lost='Triple fault|LAB: the guest is dead'
 run_lab_kept() { # COMMAND... -- OPTIONS...: which makes $disk; as run_lab
     local prepare=() try
     while [ "$1" != -- ]; do prepare+=("$1"); shift; done
@@ -37,9 +38,23 @@ run_lab_kept() { # COMMAND... -- OPTIONS...: which makes $disk; as run_lab
     for try in 1 2 3 4 5; do
         "${prepare[@]}"
         run_lab "$@"
-        grep -q -e 'Triple fault' -e 'LAB: the guest is dead' "$log" || return
+        grep -q -E -e "$lost" "$log" || return
         echo "# the emulation has lost the guest (try $try)"
     done
+}
+
+# A guest that does what a script in dom0 tells it (dom0-checks.sh).
+stampload=$top_builddir/tests/lab/stampload
+led=(--copy "$stampload:/bin/stampload" --guest-copy "$stampload:/bin/stampload"
+     --guest-copy "$lab/guest-led.sh:/job")
+run_lab_led() { # as run_lab_kept; the script forgives what it can do again
+    local lost='LAB: the emulation has lost a guest'
+    run_lab_kept "${@:1:2}" "${led[@]}" "${@:3}"
+}
+# rounds N LONG: what /lab/rounds in dom0 says; LONG when LAB_LONG is set
+rounds() {
+    mkdir -p "$tree/lab"
+    echo "${LAB_LONG:+$2 }$1" | cut -d' ' -f1 > "$tree/lab/rounds"
 }
 
 n=0 failed=0
@@ -51,6 +66,20 @@ says() { # SENTENCE PATTERN: on the console
         failed=1
         echo "not ok $n - $1"
     fi
+}
+# What scripts in dom0 have judged themselves (dom0-checks.sh): COUNT claims, and
+# they came to their end.
+claims() {
+    local line wanted=$((n + $1))
+    while read -r line; do
+        n=$((n + 1))
+        case $line in
+        "LAB: ok "*) echo "ok $n - ${line#LAB: ok }";;
+        *) failed=1; echo "not ok $n - ${line#LAB: not ok }";;
+        esac
+    done < <(grep -e '^LAB: ok ' -e '^LAB: not ok ' "$log")
+    [ $n = $wanted ] || { failed=1; echo "# $n claims: expected $wanted"; }
+    says "the script in dom0 comes to its end" 'LAB: end of checks'
 }
 finish() {
     echo "1..$n"

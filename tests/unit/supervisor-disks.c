@@ -550,6 +550,48 @@ static void check_wait_for_drain(void)
     CHECK(await_nothing(&first));
 }
 
+/* What xl destroy does: the trees go, whatever the guest has under way. */
+static void destroy(const struct rig_device *device)
+{
+    rig_remove(device->front);
+    rig_remove(device->back);
+}
+
+/* The holder's node has gone, its last requests have not ended. */
+static void check_wait_for_leaving(void)
+{
+    struct rig_device first = rig_device(5, "xvda", "leaving");
+    struct rig_device given_up = rig_device(6, "xvda", "leaving");
+    struct rig_device next = rig_device(7, "xvda", "leaving");
+    json_t *reply;
+    int coming[2];
+
+    CHECK(rig_ok(rig_attach(&first, "w", "wait-disconnect")));
+    rig_publish(&first, "3");
+    CHECK(rig_back_is(&first, "4"));
+    CHECK(rig_refused(rig_attach(&next, "w", "ok"), "held writable by 5/xvda"));
+    destroy(&first);
+    CHECK(rig_await_text(first.log, "DISCONNECT"));
+    coming[0] = send_attach(&given_up, "ok");
+    CHECK(rig_back_is(&given_up, "2"));
+    coming[1] = send_attach(&next, "ok");
+    CHECK(rig_back_is(&next, "2"));
+    CHECK(rig_vbd("5/xvda"));
+    destroy(&given_up);
+    CHECK_EQ(rig_count_text(first.log, "START"), 1);
+    rig_touch(first.go);
+    reply = rig_receive(coming[0]);
+    CHECK(!json_is_true(json_object_get(reply, "ok")));
+    json_decref(reply);
+    reply = rig_receive(coming[1]);
+    CHECK(rig_ok(reply));
+    json_decref(reply);
+    CHECK_EQ(rig_count_text(first.log, "START"), 2);
+    CHECK_EQ(rig_count_text(first.log, "END"), 1);
+    CHECK(rig_detach(&next));
+    CHECK(rig_await_disk_state(first.target, NULL) && has_nothing());
+}
+
 static void check_impolite(void)
 {
     struct rig_device device = rig_device(5, "xvda", "impolite");
@@ -689,6 +731,8 @@ int main(void)
          check_dirty_detach);
     TEST("a target is free when its last worker has gone, not before",
          check_wait_for_drain);
+    TEST("a new guest waits for the last requests of a destroyed one",
+         check_wait_for_leaving);
     TEST("a forced detach asks no front end", check_impolite);
     REQUIRE(rig_stop_vbdd() == 0);
     rig_start_vbdd_for_xen();

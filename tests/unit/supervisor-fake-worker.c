@@ -13,6 +13,7 @@
  *   broken       BROKEN follows every CONNECT
  *   die-connect  dies of a CONNECT
  *   wait-connect CONNECT is answered once TARGET.go exists
+ *   wait-disconnect DISCONNECT is answered once TARGET.go exists
  *   wait-pause   PAUSE is answered once TARGET.go exists
  *   dirty-pause  PAUSE is answered with an error
  *   broken-pause BROKEN comes before the answer to PAUSE
@@ -513,6 +514,8 @@ static void take_request(struct message *message, int fd)
         break;
     case MESSAGE_DISCONNECT:
         note("DISCONNECT\n");
+        if (is_mode("wait-disconnect"))
+            await_go();
         drop_record(message->vbd);
         break;
     case MESSAGE_PAUSE:
