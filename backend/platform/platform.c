@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "backend/platform/ops.h"
 #ifdef WITH_XEN
@@ -51,8 +52,10 @@ int platform_event_fd(struct platform *platform)
 
 int platform_event_join(struct platform *platform, uint32_t domid, int fd)
 {
-    return platform->ops->event_join
-               ? platform->ops->event_join(platform, domid, fd) : 0;
+    if (platform->ops->event_join)
+        return platform->ops->event_join(platform, domid, fd);
+    close(fd);
+    return 0;
 }
 
 void platform_event_leave(struct platform *platform, uint32_t domid)

@@ -29,9 +29,9 @@ void platform_close(struct platform *platform);
  * stand-in, which needs none. */
 int platform_event_open(const char *local_dir, uint32_t domid,
                         bool *is_restricted);
-/* In the worker: takes that descriptor over, whatever is returned. Before the
- * first bind to a port of domid, as often as leave after its last unbind. On
- * the stand-in both do nothing, with any fd. */
+/* In the worker, before the first bind to a port of domid: takes that
+ * descriptor over, whatever is returned; one is enough, a second one is closed.
+ * leave: after the last unbind. On the stand-in both do nothing. */
 int platform_event_join(struct platform *platform, uint32_t domid, int fd);
 void platform_event_leave(struct platform *platform, uint32_t domid);
 

@@ -17,7 +17,7 @@ struct handle {
     LIST_ENTRY(handle) link;
     xenevtchn_handle *xen;
     uint32_t domid;
-    unsigned joined, nr_ports, room;
+    unsigned nr_ports, room;
     uint32_t *ports; /* local ones */
 };
 
@@ -94,7 +94,6 @@ static int handle_new(struct xen_events *events, uint32_t domid, int fd)
     if (!handle)
         return -ENOMEM;
     handle->domid = domid;
-    handle->joined = 1;
     errno = 0;
     if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0 &&
         epoll_ctl(events->epoll_fd, EPOLL_CTL_ADD, fd, &wanted) == 0)
@@ -110,14 +109,10 @@ static int handle_new(struct xen_events *events, uint32_t domid, int fd)
 
 int xen_events_join(struct xen_events *events, uint32_t domid, int fd)
 {
-    struct handle *handle = handle_of_domain(events, domid);
-    int error = 0;
+    bool is_joined = handle_of_domain(events, domid);
+    int error = is_joined ? 0 : handle_new(events, domid, fd);
 
-    if (handle)
-        handle->joined++;
-    else
-        error = handle_new(events, domid, fd);
-    if (handle || error)
+    if (is_joined || error)
         close(fd);
     return error;
 }
@@ -126,7 +121,7 @@ void xen_events_leave(struct xen_events *events, uint32_t domid)
 {
     struct handle *handle = handle_of_domain(events, domid);
 
-    if (handle && --handle->joined == 0)
+    if (handle)
         handle_free(handle);
 }
 

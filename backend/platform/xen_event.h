@@ -19,9 +19,9 @@ void xen_events_close(struct xen_events *events);
 int xen_events_fd(const struct xen_events *events);
 
 /* fd: of xen_event_fd_open(), ours from now on, whatever is returned. A domain
- * that has a handle already keeps it; leave as often as joined. */
+ * that has a handle already keeps it. */
 int xen_events_join(struct xen_events *events, uint32_t domid, int fd);
-/* With the last one go the handle and whatever is still bound. */
+/* The handle goes, and whatever is still bound through it. */
 void xen_events_leave(struct xen_events *events, uint32_t domid);
 
 int xen_events_bind(struct xen_events *events, uint32_t domid,
