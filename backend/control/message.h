@@ -5,10 +5,9 @@
  *
  * Worker's life: the supervisor starts `vbdd-disk --socket FD ...` with a
  * listening socket and connects; the worker opens and claims its target and
- * says READY (claim descriptors and event-channel descriptor passed along, if
- * there are any) or FAILED with a sentence, and exits. Then each request of
- * the supervisor (upper half) is answered by one reply with the same tag. A
- * worker ends after DETACH or HOLD has been answered, and when its supervisor
+ * says READY (claim descriptors passed along, if there are any) or FAILED with
+ * a sentence, and exits. Then each request of the supervisor (upper half) is
+ * answered by one reply with the same tag. A worker ends after DETACH or HOLD has been answered, and when its supervisor
  * has gone as if it had been told to HOLD: the next vbdd starts another one,
  * which goes on with the same rings (hold.h). */
 #ifndef VBDD_CONTROL_MESSAGE_H
@@ -23,6 +22,9 @@ enum message_type {
     /* supervisor -> worker */
     MESSAGE_CONNECT = 1, /* a vbd's ring is there: map, bind, serve. Its hold
                             record's descriptor comes along, or none does */
+    MESSAGE_EVENTS,      /* before it, on Xen: message.domid's event channels
+                            can be bound through the descriptor that comes
+                            along (platform_event_join()) */
     MESSAGE_DISCONNECT,  /* drain, unmap, unbind */
     MESSAGE_STATS,
     MESSAGE_DETACH,      /* drain, flush, drop cache, exit */
@@ -104,7 +106,7 @@ struct message_ready {
     uint32_t sector_bytes, physical_bytes; /* for XenStore */
     uint32_t can_discard, discard_granularity_bytes, discard_alignment_bytes;
     uint32_t can_secure, read_only;
-    uint32_t nr_claims, has_event; /* which descriptors came along, in order */
+    uint32_t nr_claims; /* descriptors that came along */
     char claim[64];  /* target_key() of what was opened */
     char engine[256]; /* the specification in use */
 };
@@ -182,6 +184,7 @@ struct message {
         struct message_vbd_stats vbd_stats;
         struct message_nbd_stats nbd_stats;
         struct message_nbd_event nbd_event;
+        uint32_t domid;     /* EVENTS */
         uint32_t log_level; /* enum log_level of common/host/log.h */
     };
     char text[MESSAGE_TEXT_BYTES]; /* ours, never a guest's; 0-terminated */

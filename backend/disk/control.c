@@ -63,15 +63,10 @@ static void greet(struct worker *worker)
 {
     struct message message = { .type = MESSAGE_READY };
     const struct claim *claim = &worker->target.claim;
-    int fds[CLAIM_FDS + 1];
-    unsigned nr_fds = claim->nr_fds;
 
     fill_ready(worker, &message.ready);
-    memcpy(fds, claim->fds, nr_fds * sizeof *fds);
-    message.ready.nr_claims = nr_fds;
-    message.ready.has_event = 1;
-    fds[nr_fds++] = platform_event_fd(worker->platform);
-    worker_send(worker, &message, fds, nr_fds);
+    message.ready.nr_claims = claim->nr_fds;
+    worker_send(worker, &message, claim->fds, claim->nr_fds);
 }
 
 /* What is counted in other places comes together here. */
@@ -294,6 +289,29 @@ static bool handle(struct worker *worker, const struct message *message,
     }
 }
 
+/* fd: what came along, or -1; whoever it is for takes it over. */
+static bool handle_with(struct worker *worker, const struct message *message,
+                        int fd, struct message *reply)
+{
+    switch (message->type) {
+    case MESSAGE_CONNECT:
+        reply->error = connect_vbd(worker, message, fd, reply);
+        return true;
+    case MESSAGE_EVENTS:
+        reply->error = fd < 0 ? -EBADF
+                     : platform_event_join(worker->platform, message->domid,
+                                           fd);
+        return true;
+    case MESSAGE_XENTOP:
+        reply->error = show_xentop(worker, message->vbd, fd);
+        return true;
+    default:
+        if (fd >= 0)
+            close(fd);
+        return handle(worker, message, reply);
+    }
+}
+
 static void hang_up(struct worker *worker)
 {
     if (worker->control_fd < 0)
@@ -325,17 +343,7 @@ static void on_message(struct ev_loop *loop, ev_io *watcher, int events)
     }
     reply = (struct message){ .type = MESSAGE_REPLY, .tag = message.tag,
                               .vbd = message.vbd };
-    if (message.type == MESSAGE_CONNECT || message.type == MESSAGE_XENTOP) {
-        fd = nr_fds ? fd : -1;
-        reply.error = message.type == MESSAGE_CONNECT
-                          ? connect_vbd(worker, &message, fd, &reply)
-                          : show_xentop(worker, message.vbd, fd);
-        worker_send(worker, &reply, NULL, 0);
-        return;
-    }
-    if (nr_fds)
-        close(fd);
-    if (handle(worker, &message, &reply))
+    if (handle_with(worker, &message, nr_fds ? fd : -1, &reply))
         worker_send(worker, &reply, NULL, 0);
 }
 

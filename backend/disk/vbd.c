@@ -24,10 +24,21 @@ static void queue_close(struct queue *queue)
     *queue = (struct queue){ .vbd = queue->vbd };
 }
 
+/* Another one of the same domain may bind through the same handle. */
+static void leave_events(const struct vbd *vbd)
+{
+    for (const struct vbd *other = vbd->worker->vbds; other;
+         other = other->next)
+        if (other != vbd && other->domid == vbd->domid)
+            return;
+    platform_event_leave(vbd->worker->platform, vbd->domid);
+}
+
 void vbd_free(struct vbd *vbd)
 {
     for (unsigned i = 0; i < vbd->nr_queues; i++)
         queue_close(&vbd->queues[i]);
+    leave_events(vbd);
     persistent_close(vbd->persistent);
     xentop_close(&vbd->xentop);
     if (vbd->hold_fd >= 0)

@@ -4,7 +4,7 @@ noinst_LIBRARIES += libplatform.a
 libplatform_a_SOURCES = %D%/platform.c %D%/platform.h %D%/ops.h %D%/local.c
 libplatform_a_CPPFLAGS = $(AM_CPPFLAGS) $(XEN_CFLAGS)
 if WITH_XEN
-libplatform_a_SOURCES += %D%/xen.c
+libplatform_a_SOURCES += %D%/xen.c %D%/xen_event.c %D%/xen_event.h
 endif
 
 # Domains: the supervisor's alone.

@@ -8,6 +8,9 @@
 struct platform_ops {
     void (*close)(struct platform *platform);
     int (*event_fd)(struct platform *platform);
+    /* Or NULL where there is nothing to join. */
+    int (*event_join)(struct platform *platform, uint32_t domid, int fd);
+    void (*event_leave)(struct platform *platform, uint32_t domid);
     int (*event_bind)(struct platform *platform, uint32_t domid,
                       uint32_t remote_port);
     int (*event_unbind)(struct platform *platform, uint32_t port);

@@ -4,8 +4,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "backend/platform/ops.h"
+#ifdef WITH_XEN
+#include "backend/platform/xen_event.h"
+#endif
 
 int platform_open(const char *local_dir, struct platform **platform,
                   char *reason, unsigned reason_size)
@@ -21,6 +25,20 @@ int platform_open(const char *local_dir, struct platform **platform,
 #endif
 }
 
+int platform_event_open(const char *local_dir, uint32_t domid,
+                        bool *is_restricted)
+{
+    *is_restricted = false;
+    if (local_dir)
+        return -ENOTSUP;
+#ifdef WITH_XEN
+    return xen_event_fd_open(domid, is_restricted);
+#else
+    (void)domid;
+    return -ENOTSUP;
+#endif
+}
+
 void platform_close(struct platform *platform)
 {
     if (platform)
@@ -30,6 +48,20 @@ void platform_close(struct platform *platform)
 int platform_event_fd(struct platform *platform)
 {
     return platform->ops->event_fd(platform);
+}
+
+int platform_event_join(struct platform *platform, uint32_t domid, int fd)
+{
+    if (platform->ops->event_join)
+        return platform->ops->event_join(platform, domid, fd);
+    close(fd);
+    return 0;
+}
+
+void platform_event_leave(struct platform *platform, uint32_t domid)
+{
+    if (platform->ops->event_leave)
+        platform->ops->event_leave(platform, domid);
 }
 
 int platform_event_bind(struct platform *platform, uint32_t domid,

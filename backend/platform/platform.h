@@ -14,7 +14,7 @@ enum { PLATFORM_PAGE_BYTES = 4096 };
 struct platform;
 
 /* local_dir: the stand-in's directory (borrowed), or NULL for Xen. Opens what
- * needs root: event channel, grant device, connection to the stand-in. Returns
+ * needs root: the grant device, the connection to the stand-in. Returns
  * 0 or -errno with a sentence in reason. */
 int platform_open(const char *local_dir, struct platform **platform,
                   char *reason, unsigned reason_size);
@@ -23,10 +23,23 @@ void platform_close(struct platform *platform);
 /* --- event channels (event.h of Xen: interdomain ports) --------------------
  * One descriptor for all ports of the process. Loop thread only. */
 
+/* In the supervisor, as root: a descriptor through which a worker can bind to
+ * ports of domid and, where the kernel can restrict it (evtchn's
+ * RESTRICT_DOMID), of no other domain. The caller's; -errno, -ENOTSUP on the
+ * stand-in, which needs none. */
+int platform_event_open(const char *local_dir, uint32_t domid,
+                        bool *is_restricted);
+/* In the worker, before the first bind to a port of domid: takes that
+ * descriptor over, whatever is returned; one is enough, a second one is closed.
+ * leave: after the last unbind. On the stand-in both do nothing. */
+int platform_event_join(struct platform *platform, uint32_t domid, int fd);
+void platform_event_leave(struct platform *platform, uint32_t domid);
+
 /* Readable when a port has fired. Borrowed. */
 int platform_event_fd(struct platform *platform);
 /* Binds to remote_port of domid; returns the local port or -errno. The port
- * is pending at once, as on Xen, so that nothing sent before is missed. */
+ * is pending at once, as on Xen, so that nothing sent before is missed.
+ * -EPERM for a domain that was not joined. */
 int platform_event_bind(struct platform *platform, uint32_t domid,
                         uint32_t remote_port);
 int platform_event_unbind(struct platform *platform, uint32_t port);

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * The platform on Xen: libxenevtchn and libxengnttab, their errno turned into
- * -errno here and nowhere else. Both devices are opened once, as root. */
+ * The platform on Xen: grants through libxengnttab, whose device is opened
+ * once, as root, and event channels (xen_event.h); errno is turned into -errno
+ * here and there and nowhere else. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include <xenevtchn.h>
 #include <xengnttab.h>
 #include <xentoollog.h>
 #include <xen/grant_table.h>
 
 #include "backend/platform/ops.h"
+#include "backend/platform/xen_event.h"
 
 struct platform_xen {
     struct platform base;
-    xenevtchn_handle *events;
+    struct xen_events *events;
     xengnttab_handle *grants;
     /* The libraries log each failed map; a guest could flood the log so. The
      * callers report failures themselves, rate-limited (XSA-180). */
@@ -41,8 +41,7 @@ static void xen_close(struct platform *platform)
 
     if (xen->grants)
         xengnttab_close(xen->grants);
-    if (xen->events)
-        xenevtchn_close(xen->events);
+    xen_events_close(xen->events);
     if (xen->logger)
         xtl_logger_destroy((xentoollog_logger *)xen->logger);
     free(xen);
@@ -50,57 +49,40 @@ static void xen_close(struct platform *platform)
 
 static int xen_event_fd(struct platform *platform)
 {
-    return xenevtchn_fd(xen_of(platform)->events);
+    return xen_events_fd(xen_of(platform)->events);
+}
+
+static int xen_event_join(struct platform *platform, uint32_t domid, int fd)
+{
+    return xen_events_join(xen_of(platform)->events, domid, fd);
+}
+
+static void xen_event_leave(struct platform *platform, uint32_t domid)
+{
+    xen_events_leave(xen_of(platform)->events, domid);
 }
 
 static int xen_event_bind(struct platform *platform, uint32_t domid,
                           uint32_t remote_port)
 {
-    int port = xenevtchn_bind_interdomain(xen_of(platform)->events, domid,
-                                          remote_port);
-
-    return port >= 0 ? port : last_error();
+    return xen_events_bind(xen_of(platform)->events, domid, remote_port);
 }
 
 static int xen_event_unbind(struct platform *platform, uint32_t port)
 {
-    return xenevtchn_unbind(xen_of(platform)->events, port) == 0
-               ? 0 : last_error();
+    return xen_events_unbind(xen_of(platform)->events, port);
 }
 
 static int xen_event_notify(struct platform *platform, uint32_t port)
 {
-    return xenevtchn_notify(xen_of(platform)->events, port) == 0
-               ? 0 : last_error();
+    return xen_events_notify(xen_of(platform)->events, port);
 }
 
 static int xen_event_take(struct platform *platform, uint32_t *ports,
                           unsigned max)
 {
-    struct platform_xen *xen = xen_of(platform);
-    unsigned taken = 0;
-
-    /* One port a wake-up is the rule (one vbd); the descriptor stays readable
-     * when there are more, so it is not read until it would block. */
-    while (taken < max && (taken == 0 || platform->held.ports > 1)) {
-        int port = xenevtchn_pending(xen->events);
-
-        platform->held.system_calls++;
-        if (port >= 0)
-            ports[taken++] = (uint32_t)port;
-        else if (taken || errno == EAGAIN || errno == EINTR)
-            break;
-        else
-            return last_error();
-    }
-    /* Only now: one that is unmasked while the others are read can fire again,
-     * and would come up as often as there is room (XSA-332). */
-    for (unsigned i = 0; i < taken; i++) {
-        platform->held.system_calls++;
-        if (xenevtchn_unmask(xen->events, (evtchn_port_t)ports[i]) < 0)
-            return last_error();
-    }
-    return (int)taken;
+    return xen_events_take(xen_of(platform)->events, ports, max,
+                           &platform->held.system_calls);
 }
 
 static int xen_grant_map(struct platform *platform, uint32_t domid,
@@ -184,6 +166,8 @@ static int xen_grant_copy(struct platform *platform,
 static const struct platform_ops xen_ops = {
     .close = xen_close,
     .event_fd = xen_event_fd,
+    .event_join = xen_event_join,
+    .event_leave = xen_event_leave,
     .event_bind = xen_event_bind,
     .event_unbind = xen_event_unbind,
     .event_notify = xen_event_notify,
@@ -197,28 +181,24 @@ int platform_xen_open(struct platform **platform, char *reason,
                       unsigned reason_size)
 {
     struct platform_xen *xen = calloc(1, sizeof *xen);
-    const char *what = "event channels (/dev/xen/evtchn)";
-    int error, flags;
+    int error;
 
     if (!xen)
         return -ENOMEM;
+    errno = 0;
     xen->base.ops = &xen_ops;
     xen->logger = xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
-    xen->events = xenevtchn_open((xentoollog_logger *)xen->logger, 0);
-    if (xen->events) {
-        what = "the grant device (/dev/xen/gntdev)";
+    xen->events = xen_events_open((xentoollog_logger *)xen->logger);
+    if (xen->events)
         xen->grants = xengnttab_open((xentoollog_logger *)xen->logger, 0);
-    }
     if (!xen->grants) {
         error = last_error();
         snprintf(reason, reason_size,
-                 "cannot open %s: %s; is this a Xen host, and are xen-evtchn "
-                 "and xen-gntdev loaded?", what, strerror(-error));
+                 "cannot open the grant device (/dev/xen/gntdev): %s; is this "
+                 "a Xen host, and is xen-gntdev loaded?", strerror(-error));
         xen_close(&xen->base);
         return error;
     }
-    flags = fcntl(xenevtchn_fd(xen->events), F_GETFL);
-    fcntl(xenevtchn_fd(xen->events), F_SETFL, flags | O_NONBLOCK);
     *platform = &xen->base;
     return 0;
 }

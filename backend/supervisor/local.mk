@@ -10,6 +10,7 @@ sbin_PROGRAMS += vbdd
 vbdd_SOURCES = %D%/backend.c %D%/backend.h %D%/command.c %D%/command.h \
 	%D%/control.c %D%/control.h %D%/disk.c %D%/disk.h %D%/domain.c \
 	%D%/domain.h %D%/door.c %D%/door.h %D%/emulated.c %D%/emulated.h \
+	%D%/events.c %D%/events.h \
 	%D%/features.c %D%/features.h %D%/find.c %D%/gather.c %D%/gather.h \
 	%D%/hold.c %D%/hold.h %D%/lease.c %D%/lease.h \
 	%D%/hotplug.c %D%/hotplug.h %D%/loglevel.c %D%/main.c %D%/marker.c \
@@ -21,6 +22,7 @@ vbdd_SOURCES = %D%/backend.c %D%/backend.h %D%/command.c %D%/command.h \
 	backend/control/message.h backend/control/xentop.h
 vbdd_CFLAGS = $(AM_CFLAGS) $(XENSTORE_CFLAGS) $(JANSSON_CFLAGS) \
 	$(SYSTEMD_CFLAGS)
-vbdd_LDADD = libsupervisor.a libdomain.a libblkif.a liblocal.a libstorage.a \
-	libhost.a $(EV_LIBS) $(XENCONTROL_LIBS) $(XENSTORE_LIBS) $(JANSSON_LIBS) \
+vbdd_LDADD = libsupervisor.a libdomain.a libplatform.a libblkif.a \
+	liblocal.a libstorage.a libhost.a $(EV_LIBS) $(XEN_LIBS) \
+	$(XENCONTROL_LIBS) $(XENSTORE_LIBS) $(JANSSON_LIBS) \
 	$(INIH_LIBS) $(SYSTEMD_LIBS)

@@ -13,6 +13,8 @@
 #include "backend/supervisor/backend.h"
 #include "backend/supervisor/disk.h"
 #include "backend/supervisor/domain.h"
+#include "backend/supervisor/events.h"
+#include "backend/supervisor/events.h"
 #include "backend/supervisor/features.h"
 #include "backend/supervisor/front.h"
 #include "backend/supervisor/hold.h"
@@ -260,6 +262,7 @@ static void connected(void *context, const struct message *reply)
 static void call_connect(struct vbd *vbd, const struct message *request,
                          int record)
 {
+    events_give(vbd);
     if (worker_call_with(vbd->disk->worker, request, record, connected,
                          vbd) < 0)
         backend_retry(vbd);

@@ -45,8 +45,8 @@ struct worker {
     char name[NAME_BYTES], dir[DIR_BYTES];
     pid_t pid;
     int socket;         /* -1 once it has closed */
-    int kept_fds[PACKET_MAX_FDS]; /* claims and event channel, so that the
-                                     claims outlive the worker's last I/O */
+    int kept_fds[PACKET_MAX_FDS]; /* claims, so that they outlive the
+                                     worker's last I/O */
     unsigned nr_kept;
     uint32_t last_tag;
     bool has_started;   /* READY or FAILED was said */
@@ -63,6 +63,7 @@ static const char *type_text(uint32_t type)
 {
     switch ((enum message_type)type) {
     case MESSAGE_CONNECT: return "CONNECT";
+    case MESSAGE_EVENTS: return "EVENTS";
     case MESSAGE_DISCONNECT: return "DISCONNECT";
     case MESSAGE_STATS: return "STATS";
     case MESSAGE_DETACH: return "DETACH";
@@ -262,6 +263,7 @@ static void take_message(struct worker *worker, const struct message *message)
             worker->events->nbd_event(worker->owner, message);
         return;
     case MESSAGE_CONNECT:
+    case MESSAGE_EVENTS:
     case MESSAGE_DISCONNECT:
     case MESSAGE_STATS:
     case MESSAGE_DETACH:
@@ -278,8 +280,7 @@ static void take_message(struct worker *worker, const struct message *message)
     refuse(worker, "not a worker's to say", message->type);
 }
 
-/* The first READY brings the claims and the event channel; nothing else brings
- * any. */
+/* The first READY brings the claims; nothing else brings any. */
 static void keep_fds(struct worker *worker, const struct message *message,
                      const int *fds, unsigned nr)
 {

@@ -21,6 +21,10 @@ says "xl create succeeds with an ordinary disk line" "LAB: created"
 says "Linux's blkfront sees flush" \
      "JOB: blkfront: xvda: (flush diskcache|barrier or flush): enabled"
 says "the guest's data reads back after a remount" "JOB: data reads back"
+says "the worker has event channels of this one domain only" \
+     "LAB: event channel handles of the worker: 1"
+says "the kernel has restricted them to it" \
+     "LAB: event channels are restricted"
 says "the guest is saved by xl save -c" "LAB: saved, and it runs on"
 says "its disk was paused, and everything flushed" \
      "VBDDLOG: vbdd: [0-9]+/xvda: paused, with its writes on the disk"

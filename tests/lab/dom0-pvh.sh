@@ -24,6 +24,10 @@ for i in $(seq 600); do
   grep -q 'JOB: writing' $console 2>/dev/null && break
   sleep 0.1
 done
+echo "LAB: event channel handles of the worker: $(
+  ls -l /proc/$(pidof vbdd-disk)/fd | grep -c /dev/xen/evtchn)"
+grep -q 'cannot restrict' /tmp/vbdd.log ||
+  echo "LAB: event channels are restricted"
 xl save -c guest /tmp/guest.save && echo "LAB: saved, and it runs on"
 rm -f /tmp/guest.save
 for i in $(seq 100); do
