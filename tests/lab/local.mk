@@ -6,7 +6,8 @@ LAB_TESTS = %D%/a-pvh-guest-uses-our-disk.sh \
 	%D%/a-guest-outlives-vbdd.sh \
 	%D%/two-volumes-side-by-side.sh \
 	%D%/an-administrator-has-only-the-man-pages.sh \
-	%D%/an-hvm-guest-changes-paths.sh
+	%D%/an-hvm-guest-changes-paths.sh \
+	%D%/grub-boots-from-our-disk.sh
 EXTRA_DIST += $(LAB_TESTS) %D%/lab %D%/lib.sh %D%/initrd.sh %D%/dom0-init \
 	%D%/dom0-lib.sh %D%/guest-init %D%/guest-job.sh %D%/dom0-pvh.sh \
 	%D%/guest-rings.sh %D%/dom0-rings.sh \
@@ -14,7 +15,7 @@ EXTRA_DIST += $(LAB_TESTS) %D%/lab %D%/lib.sh %D%/initrd.sh %D%/dom0-init \
 	%D%/dom0-volumes.sh %D%/dom0-admin.sh %D%/guest-admin.sh %D%/README.md \
 	%D%/shell %D%/dom0-shell %D%/debian/image.sh %D%/debian/init \
 	%D%/debian/run %D%/debian/lab.service %D%/stamps \
-	%D%/dom0-guests.sh %D%/dom0-hvm.sh %D%/guest-use.sh \
+	%D%/dom0-guests.sh %D%/dom0-hvm.sh %D%/dom0-grub.sh %D%/guest-use.sh \
 	%D%/guest-both.sh %D%/boot-disk.sh
 
 # all of them, or those that CASE names: make check-lab CASE=under-systemd
