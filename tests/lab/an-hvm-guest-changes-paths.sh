@@ -13,6 +13,7 @@
 . "$lab/boot-disk.sh"
 run_lab_kept make_boot_disk "$disk" -- --hvm --timeout 390 \
     --copy "$lab/dom0-guests.sh:/lab/guests.sh" \
+    --copy "$(command -v mkfs.ext2):/sbin/mkfs.ext2" \
     --copy "$lab/stamps:/bin/stamps" --guest-copy "$lab/stamps:/bin/stamps" \
     --guest-copy "$lab/guest-both.sh:/bin/both-paths" \
     --guest-copy "$lab/guest-use.sh:/job" "$lab/dom0-hvm.sh"
@@ -30,7 +31,7 @@ scsi() { # VDEV UNIT
 }
 never_by_name() { # KIND
     says "$1: QEMU is told no target" "LAB: $1: targets that QEMU is told: 0"
-    says "$1: and has none open" "LAB: $1: targets that QEMU has open: 0"
+    says "$1: and has none open" "LAB: $1: targets that QEMU has open: 0 of [1-9]"
 }
 reads() { # STAMP STAMPS
     says "$1: the guest reads stamps $2" "JOB: $1 reads stamps $2"

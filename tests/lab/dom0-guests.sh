@@ -39,17 +39,22 @@ create_guest() {
   domid=$(xl domid guest)
 }
 
-# await_job STAMP: until the guest has done its job and waits for us
+# await_job STAMP: until the guest has done its job and waits for us; the script
+# ends here if it never does
 await_job() {
+  local i
   for i in $(seq 480); do
     grep -q "JOB: $1 is done" $console && break
     grep -q 'GUEST: exit' $console && break
     [ $((i % 10)) = 0 ] && is_gone && break
     sleep 0.5
   done
-  grep -q "JOB: $1 is done" $console || explain_silence $console
-  echo "LAB: $1 is done at $(cut -d' ' -f1 /proc/uptime) s"
+  echo "LAB: $1 has ended at $(cut -d' ' -f1 /proc/uptime) s"
   tr -d '\033' < $console | sed 's/^/GUESTLOG: /'
+  grep -q "JOB: $1 is done" $console && return
+  explain_silence $console
+  stop_vbdd
+  exit 1
 }
 
 # end_guest: it powers itself off

@@ -16,8 +16,9 @@ qemu_of() {
   pid=$(xenstore-read "/local/domain/$(xl domid "$1")/image/device-model-pid")
   tr '\0' '\n' < "/proc/$pid/cmdline" > /tmp/qemu
   echo "LAB: $2: targets that QEMU is told: $(grep -c -e /dev/ -e /tmp/ /tmp/qemu)"
+  ls -l "/proc/$pid/fd" > /tmp/open
   echo "LAB: $2: targets that QEMU has open: $(
-    readlink "/proc/$pid"/fd/* | grep -c -e /dev/vd -e /tmp/target)"
+    grep -c -e /dev/vd -e /tmp/ /tmp/open) of $(grep -c -e '->' /tmp/open)"
   grep '^file=' /tmp/qemu | sed "s/^/LAB: $2: QEMU: /"
   echo "LAB: $2: emulated: $(
     sed -n 's|^file=nbd.*/nbd/[0-9]*-\([a-z]*\),.*|\1|p' /tmp/qemu | xargs)"

@@ -20,8 +20,7 @@ EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh \
 	%D%/shell %D%/dom0-shell %D%/debian/image.sh %D%/debian/init \
 	%D%/debian/run %D%/debian/lab.service %D%/stamps \
 	%D%/dom0-guests.sh %D%/dom0-hvm.sh %D%/dom0-grub.sh %D%/guest-use.sh \
-	%D%/guest-both.sh %D%/boot-disk.sh %D%/i386.sh \
-	%D%/fetch-i386 \
+	%D%/guest-both.sh %D%/boot-disk.sh \
 	%D%/dom0-checks.sh %D%/guest-led.sh %D%/dom0-flows.sh \
 	%D%/dom0-saved.sh %D%/dom0-failures.sh %D%/dom0-rounds.sh
 
