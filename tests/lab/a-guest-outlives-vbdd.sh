@@ -16,9 +16,9 @@ run_lab_kept prepare -- --timeout 600 \
     --guest-copy "$lab/guest-restart.sh:/job" "$lab/dom0-restart.sh"
 
 says "xl create succeeds" "LAB: created"
-for n in 1 2 3; do
-    says "stop $n of vbdd ends with 0" "LAB: stop $n: status 0"
-    says "the guest goes on when it is started again" "LAB: stop $n: goes on"
+for stop in 1 2 3; do
+    says "stop $stop of vbdd ends with 0" "LAB: stop $stop: status 0"
+    says "the guest goes on when it is started again" "LAB: stop $stop: goes on"
 done
 says "vbdd is killed, and its worker ends" "LAB: kill: worker ended"
 says "the guest goes on with the next one" "LAB: kill: goes on"

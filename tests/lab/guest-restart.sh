@@ -20,6 +20,6 @@ while [ $i -lt 16 ]; do
   sleep 0.5
 done
 say "no data differs"
-umount /mnt
 say "errors: $(dmesg | grep -c -i -E 'error|blkfront|xvda|timed out|abort')"
+umount /mnt
 dmesg
