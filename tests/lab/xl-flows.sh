@@ -16,5 +16,5 @@ prepare() {
 run_lab_led prepare -- --timeout 390 \
     --guest-copy "$top_builddir/tests/lab/softreset:/bin/softreset" \
     "$lab/dom0-flows.sh"
-claims 61
+claims 60
 finish
