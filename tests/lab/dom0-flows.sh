@@ -94,8 +94,8 @@ detach_while_mounted() {
     try xl block-detach one xvdb
   check "vbdd has let the target go" wait_for 5 is_not serves $images/more
   check "the guest gets errors, and its other disk serves on" ask one \
-    '! dd if=/dev/zero of=/mnt2/more bs=4k count=1 conv=fsync;
-     umount -l /mnt2; echo 3 >/mnt/file && sync'
+    '! dd if=/dev/zero of=/mnt2/more bs=4k count=1 conv=fsync &&
+     umount -l /mnt2 && echo 3 >/mnt/file && sync'
   check "what it had synced is on the target" e2fsck -f -p $images/more
   flow block-detach --force
   xl block-attach one "$(line xvdb $images/more)"
