@@ -23,7 +23,7 @@ make -C "$top_builddir" install prefix=/usr/local sysconfdir=/etc \
 
 run_lab() { # as `lab run`
     "$lab/lab" run --disk "$disk" --tree "$tree" "$@" 2>&1 |
-        tr -d '\r' | tee "$log" | sed 's/^/# /'
+        sed -u 's/\r//g' | tee "$log" | sed -u 's/^/# /'
 }
 
 # Now and then the emulation loses a guest: with a triple fault on its second
