@@ -11,7 +11,7 @@
 # of one guest are read by the next, and in dom0 on the target.
 . "$top_srcdir/tests/lab/lib.sh"
 . "$lab/boot-disk.sh"
-run_lab_kept make_boot_disk "$disk" -- --hvm --timeout 390 \
+run_lab_kept make_boot_disk "$disk" -- --hvm --timeout 900 \
     --copy "$lab/dom0-guests.sh:/lab/guests.sh" \
     --copy "$(command -v mkfs.ext2):/sbin/mkfs.ext2" \
     --copy "$lab/stamps:/bin/stamps" --guest-copy "$lab/stamps:/bin/stamps" \

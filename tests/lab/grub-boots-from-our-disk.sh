@@ -13,7 +13,7 @@ if [ ! -e $grub ]; then
     echo "1..0 # SKIP needs the package grub-xen-host"
     exit 0
 fi
-run_lab_kept make_boot_disk "$disk" -- --timeout 380 \
+run_lab_kept make_boot_disk "$disk" -- --timeout 900 \
     --copy "$lab/dom0-guests.sh:/lab/guests.sh" --copy "$grub:/lab/grub.bin" \
     --copy "$lab/stamps:/bin/stamps" --guest-copy "$lab/stamps:/bin/stamps" \
     --guest-copy "$lab/guest-use.sh:/job" "$lab/dom0-grub.sh"

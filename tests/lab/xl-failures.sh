@@ -15,7 +15,7 @@ prepare() {
     truncate -s 256M "$disk"
     mkfs.ext4 -q -F -E nodiscard "$disk"
 }
-run_lab_led prepare -- --timeout 390 \
+run_lab_led prepare -- --timeout 900 \
     --copy "$(command -v flock):/bin/flock" "$lab/dom0-failures.sh"
 claims 61
 finish

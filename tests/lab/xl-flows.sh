@@ -13,7 +13,7 @@ prepare() {
     truncate -s 256M "$disk"
     mkfs.ext4 -q -F -E nodiscard "$disk"
 }
-run_lab_led prepare -- --timeout 390 \
+run_lab_led prepare -- --timeout 900 \
     --guest-copy "$top_builddir/tests/lab/softreset:/bin/softreset" \
     "$lab/dom0-flows.sh"
 claims 60
