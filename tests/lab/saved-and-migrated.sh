@@ -16,6 +16,6 @@ prepare() {
 }
 rounds 3 20
 nr=$(cat "$tree/lab/rounds")
-run_lab_led prepare -- --timeout $((240 + nr * 50)) "$lab/dom0-saved.sh"
+run_lab_led prepare -- --timeout $((600 + nr * 120)) "$lab/dom0-saved.sh"
 claims $((18 + 3 * nr))
 finish
