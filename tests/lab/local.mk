@@ -7,7 +7,8 @@ LAB_TESTS = %D%/a-pvh-guest-uses-our-disk.sh \
 	%D%/two-volumes-side-by-side.sh \
 	%D%/an-hvm-guest-changes-paths.sh \
 	%D%/grub-boots-from-our-disk.sh \
-	%D%/saved-and-migrated.sh
+	%D%/saved-and-migrated.sh \
+	%D%/under-systemd.sh %D%/a-host-shuts-down.sh
 # By name, with CASE=, until each has passed as a whole.
 LAB_NAMED = %D%/an-administrator-has-only-the-man-pages.sh \
 	%D%/xl-flows.sh %D%/xl-failures.sh %D%/create-and-destroy.sh
@@ -22,7 +23,8 @@ EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh \
 	%D%/dom0-guests.sh %D%/dom0-hvm.sh %D%/dom0-grub.sh %D%/guest-use.sh \
 	%D%/guest-both.sh %D%/boot-disk.sh \
 	%D%/dom0-checks.sh %D%/guest-led.sh %D%/dom0-flows.sh \
-	%D%/dom0-saved.sh %D%/dom0-failures.sh %D%/dom0-rounds.sh
+	%D%/dom0-saved.sh %D%/dom0-failures.sh %D%/dom0-rounds.sh \
+	%D%/dom0-units.sh %D%/dom0-systemd.sh %D%/dom0-shutdown.sh
 
 # What runs in guests there, and writes and checks stamps in dom0.
 lab_helpers = %D%/stampload %D%/softreset
