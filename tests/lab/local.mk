@@ -4,13 +4,12 @@
 LAB_TESTS = %D%/a-pvh-guest-uses-our-disk.sh \
 	%D%/a-linux-guest-uses-every-ring-feature.sh \
 	%D%/a-guest-outlives-vbdd.sh \
-	%D%/two-volumes-side-by-side.sh \
-	%D%/an-hvm-guest-changes-paths.sh \
-	%D%/grub-boots-from-our-disk.sh \
-	%D%/saved-and-migrated.sh \
+	%D%/two-volumes-side-by-side.sh %D%/saved-and-migrated.sh \
 	%D%/under-systemd.sh %D%/a-host-shuts-down.sh
-# By name, with CASE=, until each has passed as a whole.
-LAB_NAMED = %D%/an-administrator-has-only-the-man-pages.sh \
+# By name, with CASE=: the first two take too long, or lose their guest to the
+# emulation too often; the others have not passed as a whole yet.
+LAB_NAMED = %D%/an-hvm-guest-changes-paths.sh %D%/grub-boots-from-our-disk.sh \
+	%D%/an-administrator-has-only-the-man-pages.sh \
 	%D%/xl-flows.sh %D%/xl-failures.sh %D%/create-and-destroy.sh
 EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh \
 	%D%/dom0-init \
