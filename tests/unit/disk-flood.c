@@ -229,7 +229,7 @@ static void play(const struct scene *scene)
     of_flood = rig_request(&flood, scene->operation, 0, scene->segments,
                            false);
     of_neighbour = rig_request(&neighbour, BLKIF_OP_WRITE, 0, 1, true);
-    kill(rig.worker, SIGSTOP);
+    rig_stop_worker(&rig);
     nr_flood = fill(&flood, &of_flood, UINT32_MAX);
     nr_neighbour = fill(&neighbour, &of_neighbour, scene->nr_neighbour);
     for (unsigned q = 0; q < flood.nr_queues; q++)

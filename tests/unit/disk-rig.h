@@ -201,6 +201,17 @@ static inline bool rig_is_settled(struct rig *rig, uint64_t put,
     return false;
 }
 
+/* Stopped when this returns: a SIGCONT that comes before it had stopped would
+ * take the stop back. */
+static inline void rig_stop_worker(const struct rig *rig)
+{
+    int status;
+
+    REQUIRE(kill(rig->worker, SIGSTOP) == 0);
+    REQUIRE(waitpid(rig->worker, &status, WUNTRACED) == rig->worker &&
+            WIFSTOPPED(status));
+}
+
 /* Detaches, and the worker ends; its answer. */
 static inline struct message rig_end_worker(struct rig *rig)
 {

@@ -278,7 +278,7 @@ static void check_questions(void)
     nbd_rig_open("mem:size=16M", NULL);
     nbd_client_open(&hostile, nbd_path, true);
     CHECK(nbd_rig_has_clients(1));
-    kill(rig.worker, SIGSTOP);
+    rig_stop_worker(&rig);
     for (unsigned i = 0; i < QUESTIONS; i++)
         nbd_client_ask(&hostile, NBD_WIRE_CMD_BLOCK_STATUS, 0, 0, 16 * MIB);
     for (unsigned i = 0; i < 2; i++)
