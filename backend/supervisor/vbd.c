@@ -432,10 +432,12 @@ static bool recall(struct vbd *vbd)
  * be using the disk. */
 static void adopt_ring(struct vbd *vbd)
 {
-    if (hold_exists(vbd))
+    if (hold_exists(vbd)) {
         vbd->ring = VBD_RING_HELD;
-    else if (vbd->state == XENBUS_CONNECTED)
+        vbd->front = XENBUS_CONNECTED; /* until the store says otherwise */
+    } else if (vbd->state == XENBUS_CONNECTED) {
         fail(vbd, "its ring was lost when vbdd ended without holding it");
+    }
 }
 
 /* The first look at a node of ours. One that an earlier vbdd has left is taken
