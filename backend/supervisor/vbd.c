@@ -547,6 +547,18 @@ static bool step(struct vbd *vbd, bool is_online)
     return false;
 }
 
+/* One that was held has nothing to go on with, and that could not be written
+ * yet. */
+static void fail_again(struct vbd *vbd)
+{
+    char text[sizeof vbd->error];
+
+    if (vbd->ring != VBD_RING_HELD || !vbd->error[0])
+        return;
+    strcpy(text, vbd->error);
+    fail(vbd, text);
+}
+
 static bool must_leave(const struct vbd *vbd)
 {
     return vbd->is_gone || vbd->is_removed;
@@ -584,6 +596,7 @@ void vbd_evaluate(struct vbd *vbd)
                vbd->state != XENBUS_UNKNOWN) {
         vbd->state = XENBUS_CLOSING; /* the toolstack's word */
     }
+    fail_again(vbd);
     /* It broke, and still is there. */
     if (vbd_holds_ring(vbd) && vbd->error[0]) {
         disconnect(vbd, XENBUS_CLOSED);
