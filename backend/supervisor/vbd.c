@@ -440,6 +440,23 @@ static void adopt_ring(struct vbd *vbd)
     }
 }
 
+/* Of those that an earlier vbdd has left, who only reads is looked at once
+ * more, after all others: as the first of its disk it would have the target
+ * opened read-only, and who writes would be refused what he had. */
+static bool put_off(struct vbd *vbd, const struct back *back)
+{
+    char reason[16]; /* nobody reads it */
+    struct target target;
+
+    if (vbd->was_put_off || back->state == XENBUS_INITIALISING ||
+        node_read_target(vbd, &target, reason, sizeof reason) < 0 ||
+        target.is_writable)
+        return false;
+    vbd->was_put_off = true;
+    vbd_set_dirty(vbd);
+    return true;
+}
+
 /* The first look at a node of ours. One that an earlier vbdd has left is taken
  * over. */
 static void adopt(struct vbd *vbd, const struct back *back)
@@ -589,7 +606,7 @@ void vbd_evaluate(struct vbd *vbd)
         return;
     }
     if (!must_leave(vbd) && vbd->state == XENBUS_UNKNOWN) {
-        if (!is_ours(vbd) || !recall(vbd))
+        if (!is_ours(vbd) || !recall(vbd) || put_off(vbd, &back))
             return;
         adopt(vbd, &back);
     } else if (back.state == XENBUS_CLOSING &&
