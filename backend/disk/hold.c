@@ -78,7 +78,7 @@ static void close_client(struct vbd *vbd)
 
 void worker_continue_hold(struct worker *worker)
 {
-    bool is_idle = !worker->completed;
+    bool is_idle = true;
 
     if (!worker->is_holding || worker->is_detaching)
         return;
@@ -88,7 +88,8 @@ void worker_continue_hold(struct worker *worker)
         is_idle &= vbd->is_held && vbd->is_idle &&
                    !disk_flush_is_running(&vbd->pause.flush);
     }
-    if (is_idle)
+    /* What a client's end has canceled just now goes the way of answers yet. */
+    if (is_idle && !worker->completed)
         worker_begin_detach(worker, worker->detach_tag);
 }
 

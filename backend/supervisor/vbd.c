@@ -432,10 +432,29 @@ static bool recall(struct vbd *vbd)
  * be using the disk. */
 static void adopt_ring(struct vbd *vbd)
 {
-    if (hold_exists(vbd))
+    if (hold_exists(vbd)) {
         vbd->ring = VBD_RING_HELD;
-    else if (vbd->state == XENBUS_CONNECTED)
+        vbd->front = XENBUS_CONNECTED; /* until the store says otherwise */
+    } else if (vbd->state == XENBUS_CONNECTED) {
         fail(vbd, "its ring was lost when vbdd ended without holding it");
+    }
+}
+
+/* Of those that an earlier vbdd has left, who only reads is looked at once
+ * more, after all others: as the first of its disk it would have the target
+ * opened read-only, and who writes would be refused what he had. */
+static bool put_off(struct vbd *vbd, const struct back *back)
+{
+    char reason[16]; /* nobody reads it */
+    struct target target;
+
+    if (vbd->was_put_off || back->state == XENBUS_INITIALISING ||
+        node_read_target(vbd, &target, reason, sizeof reason) < 0 ||
+        target.is_writable)
+        return false;
+    vbd->was_put_off = true;
+    vbd_set_dirty(vbd);
+    return true;
 }
 
 /* The first look at a node of ours. One that an earlier vbdd has left is taken
@@ -545,6 +564,18 @@ static bool step(struct vbd *vbd, bool is_online)
     return false;
 }
 
+/* One that was held has nothing to go on with, and that could not be written
+ * yet. */
+static void fail_again(struct vbd *vbd)
+{
+    char text[sizeof vbd->error];
+
+    if (vbd->ring != VBD_RING_HELD || !vbd->error[0])
+        return;
+    strcpy(text, vbd->error);
+    fail(vbd, text);
+}
+
 static bool must_leave(const struct vbd *vbd)
 {
     return vbd->is_gone || vbd->is_removed;
@@ -575,13 +606,14 @@ void vbd_evaluate(struct vbd *vbd)
         return;
     }
     if (!must_leave(vbd) && vbd->state == XENBUS_UNKNOWN) {
-        if (!is_ours(vbd) || !recall(vbd))
+        if (!is_ours(vbd) || !recall(vbd) || put_off(vbd, &back))
             return;
         adopt(vbd, &back);
     } else if (back.state == XENBUS_CLOSING &&
                vbd->state != XENBUS_UNKNOWN) {
         vbd->state = XENBUS_CLOSING; /* the toolstack's word */
     }
+    fail_again(vbd);
     /* It broke, and still is there. */
     if (vbd_holds_ring(vbd) && vbd->error[0]) {
         disconnect(vbd, XENBUS_CLOSED);

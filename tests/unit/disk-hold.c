@@ -333,6 +333,22 @@ static void check_fail_stop_alone(void)
     check_fail_stop(false);
 }
 
+/* A BARRIER that is held has a buffer, which goes with it. */
+static void check_held_data(void)
+{
+    struct blkif_wire_request r;
+
+    start("error:flush=EIO/aio", BLKIF_ABI_NATIVE, 1, 1);
+    r = put_on(0, BLKIF_OP_WRITE_BARRIER, 0);
+    rig_push(&guest);
+    CHECK(rig_is_told(&rig, MESSAGE_FAIL_STOP));
+    CHECK_EQ(hold(true), -EIO);
+    rig_end_grants(&guest, &r);
+    expect_standing(1);
+    CHECK_EQ(go_on("aio", "--fail-stopped").error, 0);
+    stop(-EIO);
+}
+
 /* It is the flush of the hold that fails, and nobody is there to be told. */
 static void check_last_flush(void)
 {
@@ -482,6 +498,7 @@ int main(void)
     TEST("a worker that is killed leaves no seal", check_killed);
     TEST("what fail-stop holds stays held", check_fail_stop_told);
     TEST("also when there is no supervisor", check_fail_stop_alone);
+    TEST("and what it holds is freed with its data", check_held_data);
     TEST("a last flush that fails is in the record", check_last_flush);
     TEST("write-through stays", check_write_through);
     TEST("a forged request index breaks that ring and no other",

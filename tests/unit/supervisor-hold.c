@@ -502,6 +502,25 @@ static void check_fail_stop(void)
     CHECK(rig_detach(&device));
 }
 
+/* Whichever of two that share a target the store names first. */
+static void check_shared(void)
+{
+    static const char *const vdevs[] = { "xvda", "xvdb" };
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig_device writer = connected(vdevs[i], "shared", "ok"),
+                          reader = rig_device(i ? 4 : 6, vdevs[!i], "shared");
+
+        CHECK(rig_ok(rig_attach(&reader, "r", "ok")));
+        rig_publish(&reader, "4");
+        CHECK(rig_back_is(&reader, "4"));
+        restart(false);
+        CHECK(await_ring(&writer, "connected"));
+        CHECK(await_ring(&reader, "connected"));
+        CHECK(rig_detach(&reader) && rig_detach(&writer));
+    }
+}
+
 static void check_worker_crash(void)
 {
     struct rig_device device = connected("xvda", "crash", "ok");
@@ -533,6 +552,7 @@ int main(void)
     TEST("a front end that has left meanwhile is let go", check_front_gone);
     TEST("a vbd that is detached meanwhile closes in order", check_detached);
     TEST("fail-stop is not forgotten, nor what it holds", check_fail_stop);
+    TEST("a reader does not keep the writer out", check_shared);
     TEST("a worker that crashed leaves nothing to go on with",
          check_worker_crash);
     rig_end();
