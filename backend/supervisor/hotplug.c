@@ -47,6 +47,11 @@ static void attach_or_wait(struct pending *pending)
     struct vbd *vbd = vbd_find_number(pending->supervisor, pending->vbd);
     struct vbd *leaving;
 
+    if (pending->supervisor->is_stopping) {
+        finish(pending, -ESHUTDOWN, "vbdd was stopped while it was being "
+               "attached");
+        return;
+    }
     if (!vbd || vbd->is_gone || vbd->is_removed || vbd->disk) {
         finish(pending, -ECANCELED, "it was detached while it was being "
                "attached");
