@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -365,6 +366,7 @@ int main(int argc, char **argv)
     error = error ? error : take_bug();
     if (error)
         return error;
+    signal(SIGPIPE, SIG_IGN); /* of a log that nobody reads any more */
     join_cgroup(options.cgroup);
     worker.options = &options;
     error = worker_open(&worker, reason, sizeof reason);

@@ -19,7 +19,7 @@ static void given(void *context, const struct message *reply)
                   strerror(-reply->error));
 }
 
-void events_give(const struct vbd *vbd)
+void events_give(struct vbd *vbd)
 {
     static bool has_warned;
     struct message request = { .type = MESSAGE_EVENTS, .vbd = vbd->number,
@@ -31,8 +31,9 @@ void events_give(const struct vbd *vbd)
     if (fd == -ENOTSUP) /* the stand-in needs none */
         return;
     if (fd < 0) {
-        log_error("%s: cannot open event channels (/dev/xen/evtchn): %s; is "
-                  "xen-evtchn loaded?", vbd->name, strerror(-fd));
+        log_limited(&vbd->limit, LOG_LEVEL_ERROR,
+                    "%s: cannot open event channels (/dev/xen/evtchn): %s; is "
+                    "xen-evtchn loaded?", vbd->name, strerror(-fd));
         return;
     }
     if (!is_restricted && !has_warned) {

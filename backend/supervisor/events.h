@@ -7,6 +7,6 @@
 #include "backend/supervisor/vbd.h"
 
 /* Before the vbd's CONNECT. What fails is logged; CONNECT fails then. */
-void events_give(const struct vbd *vbd);
+void events_give(struct vbd *vbd);
 
 #endif

@@ -333,7 +333,7 @@ static void detach_done(struct waiter *waiter, int error,
     const struct vbd *vbd = backend_find(operation->supervisor,
                                          operation->back);
 
-    if (vbd && vbd->disk)
+    if (vbd && (vbd->disk || error == -ESHUTDOWN)) /* the next vbdd's then */
         finish(operation, error, sentence);
     else
         remove_and_finish(operation, error, sentence);

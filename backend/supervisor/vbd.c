@@ -14,7 +14,6 @@
 #include "backend/supervisor/disk.h"
 #include "backend/supervisor/domain.h"
 #include "backend/supervisor/events.h"
-#include "backend/supervisor/events.h"
 #include "backend/supervisor/features.h"
 #include "backend/supervisor/front.h"
 #include "backend/supervisor/hold.h"
@@ -599,6 +598,9 @@ void vbd_evaluate(struct vbd *vbd)
     if (is_stopping) {
         if (must_leave(vbd))
             leave(vbd);
+        else
+            waiters_finish(&vbd->releasing, -ESHUTDOWN, "vbdd was stopped "
+                           "before it was closed");
         return;
     }
     if (error && error != -ENOENT) {

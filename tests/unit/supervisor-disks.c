@@ -592,6 +592,43 @@ static void check_wait_for_leaving(void)
     CHECK(rig_await_disk_state(first.target, NULL) && has_nothing());
 }
 
+/* Nobody is waited for once vbdd stops, and nothing is begun any more. */
+static void check_stop_while_waiting(void)
+{
+    struct rig_device first = rig_device(5, "xvda", "stopped");
+    struct rig_device next = rig_device(6, "xvda", "stopped");
+    struct rig_device open = rig_device(7, "xvda", "still-open");
+    json_t *reply;
+    int coming, going;
+
+    CHECK(rig_ok(rig_attach(&first, "w", "wait-disconnect")));
+    CHECK(rig_ok(rig_attach(&open, "w", "ok")));
+    rig_publish(&first, "3");
+    rig_publish(&open, "3");
+    CHECK(rig_back_is(&first, "4") && rig_back_is(&open, "4"));
+    destroy(&first);
+    CHECK(rig_await_text(first.log, "DISCONNECT"));
+    coming = send_attach(&next, "ok");
+    CHECK(rig_back_is(&next, "2"));
+    going = rig_send("{\"command\":\"detach\",\"domid\":7,"
+                     "\"vdev\":\"xvda\"}\n");
+    CHECK(rig_back_is(&open, "5"));
+    kill(rig_vbdd_pid(), SIGTERM);
+    CHECK(rig_await_text(rig_path("vbdd.log"), "stopping: "));
+    rig_touch(first.go);
+    reply = rig_receive(coming);
+    CHECK(rig_refused(reply, "vbdd was stopped"));
+    json_decref(reply);
+    reply = rig_receive(going);
+    CHECK(rig_refused(reply, "vbdd was stopped"));
+    json_decref(reply);
+    CHECK_EQ(rig_await_vbdd(), 0);
+    CHECK_EQ(rig_count_text(first.log, "START"), 1);
+    CHECK(rig_exists(open.back, "state"));
+    rig_start_vbdd();
+    CHECK(rig_detach(&open) && has_nothing());
+}
+
 static void check_impolite(void)
 {
     struct rig_device device = rig_device(5, "xvda", "impolite");
@@ -733,6 +770,8 @@ int main(void)
          check_wait_for_drain);
     TEST("a new guest waits for the last requests of a destroyed one",
          check_wait_for_leaving);
+    TEST("vbdd stops though an attach and a detach wait",
+         check_stop_while_waiting);
     TEST("a forced detach asks no front end", check_impolite);
     REQUIRE(rig_stop_vbdd() == 0);
     rig_start_vbdd_for_xen();
