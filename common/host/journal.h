@@ -17,7 +17,7 @@ bool journal_open(const char *path);
 
 /* An entry being made: NAME=VALUE lines. Begin with a zeroed length. */
 struct journal_entry {
-    char text[2048];
+    char text[2560];
     size_t length;
 };
 /* Adds a field. What would end the line in value becomes '?'; a field that
