@@ -48,7 +48,8 @@ static void attach_or_wait(struct pending *pending)
     struct vbd *leaving;
 
     if (pending->supervisor->is_stopping) {
-        finish(pending, -ESHUTDOWN, "vbdd is stopping");
+        finish(pending, -ESHUTDOWN, "vbdd was stopped while it was being "
+               "attached");
         return;
     }
     if (!vbd || vbd->is_gone || vbd->is_removed || vbd->disk) {
