@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 # What supervisor and worker say to each other.
-noinst_HEADERS = %D%/message.h %D%/key.h
+noinst_HEADERS = %D%/message.h %D%/hold.h %D%/key.h
