@@ -478,11 +478,20 @@ static void detached(void *context, const struct message *reply)
         worker_kill(disk->worker); /* it has done what it could */
 }
 
+/* how: DETACH or HOLD. */
+static void end_worker(struct disk *disk, enum message_type how)
+{
+    struct message request = { .type = how };
+
+    disk->state = DISK_DRAINING;
+    close_door(disk);
+    if (worker_call(disk->worker, &request, detached, disk) < 0)
+        worker_kill(disk->worker);
+}
+
 /* The last vbd has gone. May free the disk. */
 static void end(struct disk *disk)
 {
-    struct message request = { .type = MESSAGE_DETACH };
-
     switch (disk->state) {
     case DISK_STARTING: /* has served nobody; it may hang in open() for ever */
         disk->state = DISK_DRAINING;
@@ -492,10 +501,7 @@ static void end(struct disk *disk)
             disk_free(disk);
         return;
     case DISK_READY:
-        disk->state = DISK_DRAINING;
-        close_door(disk);
-        if (worker_call(disk->worker, &request, detached, disk) < 0)
-            worker_kill(disk->worker);
+        end_worker(disk, MESSAGE_DETACH);
         return;
     case DISK_DRAINING:
         return; /* its end is under way */
@@ -508,14 +514,9 @@ static void end(struct disk *disk)
 
 void disk_stop(struct disk *disk)
 {
-    struct message request = { .type = MESSAGE_HOLD };
-
     switch (disk->state) {
     case DISK_READY:
-        disk->state = DISK_DRAINING;
-        close_door(disk);
-        if (worker_call(disk->worker, &request, detached, disk) < 0)
-            worker_kill(disk->worker);
+        end_worker(disk, MESSAGE_HOLD);
         return;
     case DISK_STARTING: /* has served nobody */
         disk->state = DISK_DRAINING;
