@@ -20,25 +20,14 @@ static struct rig_device device;
 
 /* --- the toolstack -------------------------------------------------------- */
 
-static void make_dir(const char *path, unsigned owner, unsigned reader)
-{
-    struct xs_permissions permissions[2] = {
-        { .id = owner, .perms = XS_PERM_NONE },
-        { .id = reader, .perms = XS_PERM_READ },
-    };
-
-    REQUIRE(xs_mkdir(rig_xs, XBT_NULL, path) &&
-            xs_set_permissions(rig_xs, XBT_NULL, path, permissions, 2));
-}
-
 static void make_driver_domain(void)
 {
     REQUIRE(local_open(rig_dir, &driver) == 0);
     REQUIRE(local_domain_create(driver, DRIVER, 64) == 0);
     rig_write("/local/domain/7", "domid", "7");
-    make_dir("/local/domain/7/backend", DRIVER, DRIVER);
-    make_dir("/local/domain/5", 0, GUEST);
-    make_dir("/local/domain/5/device", GUEST, GUEST);
+    rig_make_dir("/local/domain/7/backend", DRIVER, DRIVER);
+    rig_make_dir("/local/domain/5", 0, GUEST);
+    rig_make_dir("/local/domain/5/device", GUEST, GUEST);
     rig_write("/local/domain/5", "vm", "/vm/5");
 }
 
@@ -58,11 +47,11 @@ static void write_trees(const char *tree, const char *format)
     snprintf(device.back, sizeof device.back,
              "/local/domain/7/backend/%s/5/51712", tree);
     snprintf(params, sizeof params, "%s%s", format, device.target);
-    make_dir(device.front, GUEST, DRIVER);
+    rig_make_dir(device.front, GUEST, DRIVER);
     rig_write(device.front, "backend", device.back);
     rig_write(device.front, "backend-id", "7");
     rig_write(device.front, "state", "1");
-    make_dir(device.back, DRIVER, GUEST);
+    rig_make_dir(device.back, DRIVER, GUEST);
     rig_write(device.back, "frontend", device.front);
     rig_write(device.back, "frontend-id", "5");
     rig_write(device.back, "params", params);
@@ -147,9 +136,9 @@ static void check_domain_0_is_not_ours(void)
 static void check_sharing(void)
 {
     serve("vbd", "");
-    make_dir("/local/domain/6/device/vbd/51712", 6, DRIVER);
+    rig_make_dir("/local/domain/6/device/vbd/51712", 6, DRIVER);
     rig_write("/local/domain/6/device/vbd/51712", "state", "1");
-    make_dir("/local/domain/7/backend/vbd/6/51712", DRIVER, 6);
+    rig_make_dir("/local/domain/7/backend/vbd/6/51712", DRIVER, 6);
     rig_write("/local/domain/7/backend/vbd/6/51712", "frontend",
               "/local/domain/6/device/vbd/51712");
     rig_write("/local/domain/7/backend/vbd/6/51712", "params", device.target);

@@ -71,17 +71,6 @@ static void tell_lies(void)
         CHECK(guest_writes(device.front, lies[i].name, lies[i].value));
 }
 
-static void make_dir(const char *path, unsigned owner, unsigned reader)
-{
-    struct xs_permissions permissions[2] = {
-        { .id = owner, .perms = XS_PERM_NONE },
-        { .id = reader, .perms = XS_PERM_READ },
-    };
-
-    REQUIRE(xs_mkdir(rig_xs, XBT_NULL, path) &&
-            xs_set_permissions(rig_xs, XBT_NULL, path, permissions, 2));
-}
-
 static void open_guest(void)
 {
     char door[128];
@@ -93,19 +82,19 @@ static void open_guest(void)
     guest = xs_open(0);
     REQUIRE(guest);
     setenv("XENSTORED_PATH", rig_path("xenstored"), 1);
-    make_dir("/local/domain/5/device", DOMID, DOMID); /* as libxl does */
-    make_dir("/local/domain/5/device/vbd", DOMID, 0);
+    rig_make_dir("/local/domain/5/device", DOMID, DOMID); /* as libxl does */
+    rig_make_dir("/local/domain/5/device/vbd", DOMID, 0);
 }
 
 /* --- the toolstack -------------------------------------------------------- */
 
 static void write_trees(bool has_lies)
 {
-    make_dir(device.front, DOMID, 0);
+    rig_make_dir(device.front, DOMID, 0);
     if (has_lies)
         tell_lies();
     CHECK(guest_writes(device.front, "state", "1"));
-    make_dir(device.back, 0, DOMID);
+    rig_make_dir(device.back, 0, DOMID);
     rig_write(device.back, "frontend", device.front);
     rig_write(device.back, "frontend-id", "5");
     rig_write(device.back, "params", device.target);

@@ -436,6 +436,17 @@ bool rig_await_text(const char *path, const char *text)
     return false;
 }
 
+void rig_make_dir(const char *path, unsigned owner, unsigned reader)
+{
+    struct xs_permissions permissions[2] = {
+        { .id = owner, .perms = XS_PERM_NONE },
+        { .id = reader, .perms = XS_PERM_READ },
+    };
+
+    REQUIRE(xs_mkdir(rig_xs, XBT_NULL, path) &&
+            xs_set_permissions(rig_xs, XBT_NULL, path, permissions, 2));
+}
+
 void rig_touch(const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT, 0600);

@@ -69,6 +69,9 @@ bool rig_holds(const char *dir, const char *name, const char *part);
 /* Is the text in the file (a worker's log, vbdd's)? Waits for it. */
 bool rig_await_text(const char *path, const char *text);
 unsigned rig_count_text(const char *path, const char *text);
+/* A directory of the store's as the toolstack makes it: its owner's, and one
+ * other domain may read it. */
+void rig_make_dir(const char *path, unsigned owner, unsigned reader);
 void rig_touch(const char *path);
 void rig_unlink(const char *path);
 
