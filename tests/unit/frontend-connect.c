@@ -149,6 +149,34 @@ static void check_exhausted_port(void)
     close_front();
 }
 
+static int (*fake_write)(void *context, const char *path, const char *value);
+static unsigned nr_writes, refused_write;
+
+static int refuse_one(void *context, const char *path, const char *value)
+{
+    return nr_writes++ == refused_write ? -ENOSPC
+                                        : fake_write(context, path, value);
+}
+
+static void check_refused_write(void)
+{
+    enum { NR_WRITES = 5 }; /* two states; ring-ref, event-channel, protocol */
+
+    open_front();
+    fake_write = world.port.store_write;
+    world.port.store_write = refuse_one;
+    for (unsigned i = 0; i <= NR_WRITES; i++) {
+        refused_write = i;
+        nr_writes = 0;
+        CHECK_EQ(vbdfront_connect(front, SECOND),
+                 i < NR_WRITES ? -ENOSPC : 0);
+        vbdfront_disconnect(front, SECOND);
+        CHECK_EQ(world.grants_used + world.ports_used + world.nr_watches, 0);
+        fake_make_device(&world);
+    }
+    close_front();
+}
+
 /* --- what disk it is ---------------------------------------------------- */
 
 static void check_defaults(void)
@@ -271,6 +299,8 @@ int main(void)
     TEST("a device that is not there is told as such", check_no_device);
     TEST("a full grant table fails the connect and leaks nothing",
          check_exhausted_port);
+    TEST("a node that is not written fails the connect and leaks nothing",
+         check_refused_write);
     TEST("absent nodes have blkif.h's defaults", check_defaults);
     TEST("info's bits are understood", check_info_bits);
     TEST("a resize is seen", check_resize);
