@@ -83,7 +83,9 @@ check "pvh: it goes on" hears pvh "ready again"
 check "pvh: on vbdd's disk" has_done pvh 51712 2 write read flush barrier
 before=$(xl domid pvh)
 try xl save pvh /tmp/pvh.save
+xl info | grep free_mem; xl set-parameters guest_loglvl=all
 try xl restore /tmp/pvh.save
+[ $status = 0 ] || xl dmesg | tail -n 15
 check "pvh: restored, it has another number" [ "$(xl domid pvh)" != "$before" ]
 check "pvh: and knows it" hears pvh "restored as domain $(xl domid pvh)"
 check "pvh: both disks go on" equal "$(

@@ -212,7 +212,7 @@ static void obey(const struct vbdfront_port *port)
         if (port->store_read(port->context, node, command,
                              sizeof command) <= 0)
             continue;
-        port_hvm_store_remove(node);
+        port->store_write(port->context, node, ""); /* the answer */
         if (command[0] == 's') {
             suspend();
             port->store_watch(port->context, node);
