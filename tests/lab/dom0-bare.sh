@@ -50,8 +50,18 @@ end() { # NAME DEVICE...
     check "$name: $device was disconnected" \
       heard "$name" "device/vbd/$device: disconnect: good"
   done
-  wait_for 20 is_not lives "$name"
+  wait_for 20 is_not lives "$name" || diag $name
   console "$name" | sed "s/^/GUESTLOG: /"
+}
+diag() {
+  xenstore-ls -f | grep -E "backend/(qdisk|vbd)/|device/vbd" | grep state
+  xl list
+  xl dmesg -c >/dev/null; xl debug-keys e; sleep 1; xl dmesg -c | sed -n '/domain 2/,$p'
+  sleep 60
+  console "$name" | tail -n 5
+  xenstore-ls -f | grep -E "backend/(qdisk|vbd)/|device/vbd" | grep state
+  tail -n 20 /var/log/xen/qemu*
+  xl destroy "$name"
 }
 qdisk() { echo "vdev=$1,format=raw,access=rw,backendtype=qdisk,target=$2"; }
 plain() { # the kernel's own

@@ -17,3 +17,10 @@ TESTS += $(port_hvm_tests)
 %C%_port_hvm_memory_LDADD = libvbdfront.a
 %C%_port_hvm_console_SOURCES = %D%/port-hvm-console.c %D%/tap.h \
 	frontend/port-hvm/console.c
+if PORT_HVM # reads the processor's counter
+check_PROGRAMS += %D%/port-hvm-clock
+TESTS += %D%/port-hvm-clock
+endif
+%C%_port_hvm_clock_SOURCES = %D%/port-hvm-clock.c %D%/tap.h \
+	frontend/port-hvm/clock.c
+%C%_port_hvm_clock_LDADD = -lm
