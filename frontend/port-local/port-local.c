@@ -15,7 +15,7 @@
 
 #include "common/host/log.h"
 #include "common/local/local.h"
-#include "frontend/port-local/pages.h"
+#include "frontend/pages.h"
 
 #define WATCH_TOKEN "front"
 
@@ -225,6 +225,16 @@ static int open_store(struct port_local *port)
     return error;
 }
 
+static int start_pages(struct port_local *port, uint32_t nr_pages)
+{
+    port->pages = (struct pages){
+        .memory = local_domain_memory(port->local), .nr_pages = nr_pages,
+        .first = LOCAL_GRANT_FRAMES,
+        .is_used = calloc(nr_pages, sizeof *port->pages.is_used),
+    };
+    return port->pages.is_used ? 0 : -ENOMEM;
+}
+
 int port_local_open(const char *dir, uint32_t domid, uint32_t nr_pages,
                     struct port_local **out)
 {
@@ -239,8 +249,7 @@ int port_local_open(const char *dir, uint32_t domid, uint32_t nr_pages,
     if (!error)
         error = local_domain_create(port->local, domid, nr_pages);
     if (!error)
-        error = pages_init(&port->pages, local_domain_memory(port->local),
-                           nr_pages, LOCAL_GRANT_FRAMES);
+        error = start_pages(port, nr_pages);
     if (!error)
         error = open_store(port);
     if (error) {
@@ -268,7 +277,7 @@ void port_local_close(struct port_local *port)
     xs_close(port->store);
     if (port->local)
         local_close(port->local);
-    pages_deinit(&port->pages);
+    free(port->pages.is_used);
     free(port->dir);
     free(port);
 }

@@ -24,7 +24,10 @@ may_include() { # FOLDER INCLUDE
     frontend:*) false ;;
     frontend/port-*:'"common/'* | frontend/port-*:'"frontend/port.h"') ;;
     frontend/port-*:'"frontend/vbdfront.h"') ;;
+    frontend/port-*:'"frontend/unplug.h"') ;;
+    frontend/port-*:'"frontend/pages.h"') ;;
     frontend/port-*:"\"$1/"*) ;;
+    frontend/port-hvm/example:'"frontend/port-hvm/port-hvm.h"') ;;
     backend/engine*:'"common/'* | backend/engine*:'"backend/engine/'*) ;;
     backend/coherency*:'"common/'*) ;;
     backend/coherency*:'"backend/coherency/'*) ;;

@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The page allocator: a flag for each page. Front ends allocate seldom and
  * keep what they have, so first fit is good enough. */
-#include "frontend/port-local/pages.h"
+#include "frontend/pages.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
 
 enum { PAGE_BYTES = 4096 };
-
-int pages_init(struct pages *pages, void *memory, uint32_t nr_pages,
-               uint32_t first)
-{
-    *pages = (struct pages){ .memory = memory, .nr_pages = nr_pages,
-                             .first = first };
-    pages->is_used = calloc(nr_pages, sizeof *pages->is_used);
-    return pages->is_used ? 0 : -ENOMEM;
-}
-
-void pages_deinit(struct pages *pages)
-{
-    free(pages->is_used);
-}
 
 /* The length of the free run at start, at most nr. */
 static uint32_t free_run(const struct pages *pages, uint32_t start,
@@ -47,8 +30,8 @@ void *pages_alloc(struct pages *pages, uint32_t nr)
             return NULL;
     }
     memory = pages->memory + (size_t)start * PAGE_BYTES;
-    memset(&pages->is_used[start], true, nr);
-    memset(memory, 0, (size_t)nr * PAGE_BYTES);
+    __builtin_memset(&pages->is_used[start], true, nr);
+    __builtin_memset(memory, 0, (size_t)nr * PAGE_BYTES);
     return memory;
 }
 
@@ -56,8 +39,5 @@ void pages_free(struct pages *pages, void *start, uint32_t nr)
 {
     size_t first = (size_t)((uint8_t *)start - pages->memory) / PAGE_BYTES;
 
-    for (uint32_t i = 0; i < nr; i++) {
-        assert(pages->is_used[first + i]);
-        pages->is_used[first + i] = false;
-    }
+    __builtin_memset(&pages->is_used[first], false, nr);
 }
