@@ -13,5 +13,6 @@ vbdfront_SOURCES = %D%/vbdfront/main.c %D%/vbdfront/cli.h \
 	%D%/vbdfront/histogram.h
 EXTRA_DIST += docs/vbdfront.pod
 vbdfront_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-vbdfront_LDADD = libstamp.a libportlocal.a libvbdfront.a liblocal.a libhost.a \
+vbdfront_LDADD = libstamp.a libportlocal.a libporthosted.a \
+	libvbdfront.a liblocal.a libhost.a \
 	$(XENSTORE_LIBS) $(JANSSON_LIBS)

@@ -24,6 +24,7 @@ may_include() { # FOLDER INCLUDE
     frontend:*) false ;;
     frontend/port-*:'"common/'* | frontend/port-*:'"frontend/port.h"') ;;
     frontend/port-*:'"frontend/vbdfront.h"') ;;
+    frontend/port-*:'"frontend/port-hosted/'*) ;;
     frontend/port-*:"\"$1/"*) ;;
     backend/engine*:'"common/'* | backend/engine*:'"backend/engine/'*) ;;
     backend/coherency*:'"common/'*) ;;

@@ -54,8 +54,8 @@ TESTS += %D%/frontend-port-local
 %C%_frontend_serve_CFLAGS = $(AM_CFLAGS) $(XENSTORE_CFLAGS)
 %C%_frontend_serve_LDADD = libblkif.a liblocal.a libhost.a $(XENSTORE_LIBS)
 %C%_frontend_port_local_SOURCES = %D%/frontend-port-local.c %D%/tap.h
-%C%_frontend_port_local_LDADD = libportlocal.a libvbdfront.a liblocal.a \
-	libhost.a $(XENSTORE_LIBS)
+%C%_frontend_port_local_LDADD = libportlocal.a libporthosted.a \
+	libvbdfront.a liblocal.a libhost.a $(XENSTORE_LIBS)
 
 # The command line tool: its parts, then the whole.
 check_PROGRAMS += %D%/frontend-parts

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "frontend/port-hosted/port-hosted.h"
 #include "tools/guest/guest.h"
 
 enum {
@@ -51,7 +52,7 @@ static int disconnect_disk(struct cli *cli)
     for (const char *const *leaf = profile ? profile->removes : NULL;
          leaf && *leaf; leaf++) {
         snprintf(path, sizeof path, "%s/%s", node, *leaf);
-        port_local_store_remove(port_local, path);
+        port_hosted_store_remove(cli->port, path);
     }
     return error ? error : ended;
 }
@@ -111,8 +112,8 @@ int disk_open(struct cli *cli)
     if (!port_local)
         return EXIT_FAILED;
     cli->port = port_local_table(port_local);
-    if (!guest_wait_for_disk(port_local, (uint32_t)cli->domid, cli->vdev,
-                             cli->vdev_name, cli->timeout_s, node))
+    if (!guest_wait_for_disk(cli->port, cli->vdev, cli->vdev_name,
+                             cli->timeout_s, node))
         return EXIT_FAILED;
     do {
         const struct profile *next = list ? profile_take(&list) : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The page allocator: a flag for each page. Front ends allocate seldom and
  * keep what they have, so first fit is good enough. */
-#include "frontend/port-local/pages.h"
+#include "frontend/port-hosted/pages.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -52,9 +52,16 @@ void *pages_alloc(struct pages *pages, uint32_t nr)
     return memory;
 }
 
+uint32_t pages_index(const struct pages *pages, const void *page)
+{
+    const uint8_t *at = page;
+
+    return (uint32_t)((size_t)(at - pages->memory) / PAGE_BYTES);
+}
+
 void pages_free(struct pages *pages, void *start, uint32_t nr)
 {
-    size_t first = (size_t)((uint8_t *)start - pages->memory) / PAGE_BYTES;
+    uint32_t first = pages_index(pages, start);
 
     for (uint32_t i = 0; i < nr; i++) {
         assert(pages->is_used[first + i]);
