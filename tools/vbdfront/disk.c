@@ -13,7 +13,6 @@ enum {
     CRASH_READS = 32,
 };
 
-static struct port_local *port_local;
 static char node[GUEST_NODE_BYTES];
 static const struct profile *profile; /* NULL: none */
 
@@ -108,12 +107,10 @@ int disk_open(struct cli *cli)
 {
     const char *list = cli->as;
 
-    port_local = guest_open(cli->local_dir, (uint32_t)cli->domid);
-    if (!port_local)
-        return EXIT_FAILED;
-    cli->port = port_local_table(port_local);
-    if (!guest_wait_for_disk(cli->port, cli->vdev, cli->vdev_name,
-                             cli->timeout_s, node))
+    if (!platform_open(cli) ||
+        !guest_wait_for_disk(cli->port, cli->vdev, cli->vdev_name,
+                             cli->timeout_s, node) ||
+        !platform_claim(cli))
         return EXIT_FAILED;
     do {
         const struct profile *next = list ? profile_take(&list) : NULL;
@@ -133,7 +130,7 @@ int disk_close(struct cli *cli)
 
     if (cli->front)
         error = disconnect_disk(cli);
-    port_local_close(port_local);
+    platform_close();
     return error ? EXIT_FAILED : EXIT_OK;
 }
 
