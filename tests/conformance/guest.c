@@ -46,7 +46,7 @@ static struct sectors sectors = { "the back end's", 0, 0 };
 static struct combination combination;
 static unsigned nr_done[MOST_STEPS];
 
-/* --- the domain ----------------------------------------------------------- */
+/* --- the domain ---------------------------------------------------------- */
 
 /* As in world.c. */
 xenevtchn_port_or_error_t __real_xenevtchn_pending(xenevtchn_handle *handle);
@@ -71,7 +71,7 @@ static void claim(const char *name, char node[NODE_BYTES])
     snprintf(node, NODE_BYTES, "device/vbd/%u", vdev);
 }
 
-/* --- what the back end offers ---------------------------------------------- */
+/* --- what the back end offers -------------------------------------------- */
 
 static uint32_t offered(const char *leaf, uint32_t otherwise)
 {
@@ -106,7 +106,7 @@ static const char *find_missing(const struct combination *c)
     return NULL;
 }
 
-/* --- what was agreed on and done -------------------------------------------- */
+/* --- what was agreed on and done ----------------------------------------- */
 
 const char *agreed_check(struct session *session)
 {
@@ -148,7 +148,7 @@ const char *agreed_check_counts(const struct session *session)
                             (unsigned long long)stats.responses);
 }
 
-/* --- one combination ---------------------------------------------------------- */
+/* --- one combination ----------------------------------------------------- */
 
 static const char *prepare(void)
 {
@@ -164,7 +164,8 @@ static const char *prepare(void)
 }
 
 /* Steps after connecting know what is offered. */
-static bool is_possible(const struct session *session, const struct step *step)
+static bool is_possible(const struct session *session,
+                        const struct step *step)
 {
     return !step->is_offered || step->is_offered(vbdfront_info(session->front));
 }

@@ -55,7 +55,8 @@ EXTRA_DIST += %D%/transcripts
 %C%_supervisor_leaks_SOURCES = %D%/supervisor-leaks.c %D%/process.h \
 	$(supervisor_rig)
 %C%_supervisor_leaks_CFLAGS = $(supervisor_rig_cflags)
-%C%_supervisor_leaks_LDADD = libportlocal.a libporthosted.a libvbdfront.a libblkif.a \
+%C%_supervisor_leaks_LDADD = libportlocal.a libporthosted.a \
+	libvbdfront.a libblkif.a \
 	$(supervisor_rig_libs)
 %C%_supervisor_running_SOURCES = %D%/supervisor-running.c $(supervisor_rig)
 %C%_supervisor_running_CFLAGS = $(supervisor_rig_cflags)
