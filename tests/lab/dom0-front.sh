@@ -101,6 +101,9 @@ what_can_be_wrong() {
     "another process of this guest has the device" xvda info
   ask one 'sleep 8'
   check "until it ends" try front xvda info
+  ask one '{ sleep 20 | vbdfront --vdev xvda info --follow; } >/dev/null 2>&1 &
+    sleep 2; kill -9 $(pidof vbdfront)'
+  check "one that was killed is not in the way" try front xvda info
 }
 
 # After it the kernel leaves the disks alone again.

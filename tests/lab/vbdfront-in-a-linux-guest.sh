@@ -21,5 +21,5 @@ run_lab_led prepare -- --hvm --timeout 900 \
     --guest-copy "$top_builddir/vbdfront:/bin/vbdfront" \
     --guest-copy "$top_builddir/tests/conformance/conformance-guest:/bin/conformance-guest" \
     --guest-copy "$library" "$lab/dom0-front.sh"
-claims 37
+claims 38
 finish

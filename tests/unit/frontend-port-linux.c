@@ -424,6 +424,25 @@ static void claim_twice(void)
     CHECK_EQ(port_linux_claim(bus, 51728), -ENOENT);
 }
 
+/* The kernel sees a device a moment after it has been attached. */
+static void claim_early(void)
+{
+    pid_t kernel = fork();
+    char path[256];
+    int fd;
+
+    REQUIRE(kernel >= 0);
+    snprintf(path, sizeof path, "%s/devices/vbd-51744", bus);
+    if (kernel == 0) {
+        usleep(300000);
+        _exit(mkdir(path, 0700) != 0);
+    }
+    fd = port_linux_claim(bus, 51744);
+    CHECK(fd >= 0);
+    close(fd);
+    waitpid(kernel, NULL, 0);
+}
+
 static void check_claims(void)
 {
     char command[128];
@@ -431,6 +450,7 @@ static void check_claims(void)
     make_bus();
     CHECK_EQ(count_lines(claim_from_kernel, "/drivers/vbd/unbind"), 1);
     CHECK_EQ(count_lines(claim_twice, "another process"), 1);
+    claim_early();
     snprintf(command, sizeof command, "rm -r %s", bus);
     CHECK_EQ(system(command), 0);
 }
