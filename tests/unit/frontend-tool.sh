@@ -176,7 +176,7 @@ ok "half a sector is refused as a whole" \
 ok "a read past the end is refused" refused 1 'the disk has 16384' \
     read 16384 1
 ok "a disk that is not there is told so" \
-    refused 1 'no disk xvdb after 0 s' --vdev xvdb --timeout 0 info
+    refused 1 'no disk xvdb of domain 1' --vdev xvdb --timeout 0 info
 ok "a file that is not there is told so" refused 1 'cannot be opened' \
     verify /nowhere/image
 

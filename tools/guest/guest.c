@@ -26,8 +26,7 @@ struct port_local *guest_open(const char *local_dir, uint32_t domid)
 }
 
 bool guest_wait_for_disk(const struct vbdfront_port *port, uint32_t vdev,
-                         const char *vdev_name, uint64_t timeout_s,
-                         char node[GUEST_NODE_BYTES])
+                         uint64_t timeout_s, char node[GUEST_NODE_BYTES])
 {
     uint64_t start_us = port->now_us(port->context), waited_us;
     uint64_t timeout_us = timeout_s * SECOND_US;
@@ -43,9 +42,5 @@ bool guest_wait_for_disk(const struct vbdfront_port *port, uint32_t vdev,
         port->wait(port->context, timeout_us - waited_us);
     }
     port->store_unwatch(port->context, path);
-    if (port->store_read(port->context, path, value, sizeof value) >= 0)
-        return true;
-    log_error("there is no disk %s after %llu s", vdev_name,
-              (unsigned long long)timeout_s);
-    return false;
+    return port->store_read(port->context, path, value, sizeof value) >= 0;
 }

@@ -19,10 +19,9 @@ enum {
 struct port_local *guest_open(const char *local_dir, uint32_t domid);
 
 /* Fills in the directory of our disk in XenStore, and waits until it is there:
- * the toolstack may attach it only now that the domain lives. vdev_name: for
- * the sentence. */
+ * the toolstack may attach it only now that the domain lives. False when it is
+ * not there in time; that is the caller's to say. */
 bool guest_wait_for_disk(const struct vbdfront_port *port, uint32_t vdev,
-                         const char *vdev_name, uint64_t timeout_s,
-                         char node[GUEST_NODE_BYTES]);
+                         uint64_t timeout_s, char node[GUEST_NODE_BYTES]);
 
 #endif

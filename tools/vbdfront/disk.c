@@ -103,14 +103,25 @@ static bool hand_over(struct cli *cli, const struct profile *next)
     return false;
 }
 
+static bool find_disk(const struct cli *cli)
+{
+    char domain[32] = "";
+
+    if (guest_wait_for_disk(cli->port, cli->vdev, cli->timeout_s, node))
+        return true;
+    if (cli->local_dir)
+        snprintf(domain, sizeof domain, " of domain %u",
+                 (unsigned)cli->domid);
+    log_error("there is no disk %s%s after %llu s", cli->vdev_name, domain,
+              (unsigned long long)cli->timeout_s);
+    return false;
+}
+
 int disk_open(struct cli *cli)
 {
     const char *list = cli->as;
 
-    if (!platform_open(cli) ||
-        !guest_wait_for_disk(cli->port, cli->vdev, cli->vdev_name,
-                             cli->timeout_s, node) ||
-        !platform_claim(cli))
+    if (!platform_open(cli) || !find_disk(cli) || !platform_claim(cli))
         return EXIT_FAILED;
     do {
         const struct profile *next = list ? profile_take(&list) : NULL;

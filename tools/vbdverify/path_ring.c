@@ -66,9 +66,12 @@ static bool connect_disk(struct path *path, const char *vdev_name,
                   "number", vdev_name);
         return false;
     }
-    if (!guest_wait_for_disk(port_local_table(domain->guest), vdev, vdev_name,
-                             path->timeout_s, node))
+    if (!guest_wait_for_disk(port_local_table(domain->guest), vdev,
+                             path->timeout_s, node)) {
+        log_error("there is no disk %s of domain %u after %llu s", vdev_name,
+                  domain->domid, (unsigned long long)path->timeout_s);
         return false;
+    }
     vbdfront_get_defaults(&config);
     config.max_queues = max_queues;
     if (vbdfront_open(port_local_table(domain->guest), node, &config,
