@@ -28,12 +28,12 @@ EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh \
 	%D%/dom0-front.sh
 
 # What runs in guests there, and writes and checks stamps in dom0.
-lab_helpers = %D%/stampload %D%/softreset \
-	tests/conformance/conformance-guest
+lab_helpers = %D%/stampload
 check_PROGRAMS += %D%/stampload
 %C%_stampload_SOURCES = %D%/stampload.c
 %C%_stampload_LDADD = libstamp.a
 if WITH_XEN
+lab_helpers += %D%/softreset tests/conformance/conformance-guest
 check_PROGRAMS += %D%/softreset
 %C%_softreset_SOURCES = %D%/softreset.c
 endif

@@ -34,8 +34,8 @@ struct cli {
 
 /* --- platform.c ---------------------------------------------------------- */
 
-/* Is this a guest of Xen's? */
-bool platform_has_xen(void);
+/* Why this can be no guest of Xen's; NULL: it is one. */
+const char *platform_lacks_xen(void);
 /* The domain that we are: cli's port. False: it has been said why not. */
 bool platform_open(struct cli *cli);
 /* Is the disk nobody else's? */

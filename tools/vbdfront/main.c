@@ -119,9 +119,8 @@ static bool check_domain(void)
         log_error("--domid is for --local");
         return false;
     }
-    if (!cli.local_dir && !platform_has_xen()) {
-        log_error("--local is missing, and this is no guest of Xen's: there "
-                  "is no /dev/xen/xenbus");
+    if (!cli.local_dir && platform_lacks_xen()) {
+        log_error("--local is missing, and %s", platform_lacks_xen());
         return false;
     }
     if (!cli.domid)

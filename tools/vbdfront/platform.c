@@ -17,9 +17,10 @@ static struct port_local *port_local;
 #ifdef WITH_XEN
 static struct port_linux *port_linux;
 
-bool platform_has_xen(void)
+const char *platform_lacks_xen(void)
 {
-    return port_linux_is_here();
+    return port_linux_is_here() ? NULL : "this is no guest of Xen's: there is "
+                                         "no /dev/xen/xenbus";
 }
 
 static bool open_xen(struct cli *cli)
@@ -37,9 +38,9 @@ bool platform_claim(const struct cli *cli)
            port_linux_claim("/sys/bus/xen", cli->vdev) != -EBUSY;
 }
 #else
-bool platform_has_xen(void)
+const char *platform_lacks_xen(void)
 {
-    return false;
+    return "this vbdfront was built without Xen";
 }
 
 static bool open_xen(struct cli *cli)
