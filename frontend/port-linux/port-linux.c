@@ -173,7 +173,9 @@ int port_linux_open(uint32_t nr_pages, struct port_linux **out)
     port->logger = (xentoollog_logger *)xtl_createlogger_stdiostream(
         stderr, XTL_CRITICAL, 0);
     error = port->logger ? open_pages(port, nr_pages) : -ENOMEM;
-    if (!error)
+    if (error)
+        log_error("there is no memory for %u pages", nr_pages);
+    else
         error = open_grants(port);
     if (!error)
         error = open_events(port);
