@@ -22,7 +22,8 @@ END
   start_vbdd
   config one "$(line xvda "$all/dev/vda")\", \"$(line xvdb /dev/vda)\",
     \"vdev=xvdc,$qemu\", \"vdev=xvdd,$qemu"
-  sed -i 's/^memory = .*/memory = 256/
+  # a PV guest: it is faster under emulation, which does not lose it
+  sed -i 's/^type = .*/type = "pv"/; s/^memory = .*/memory = 256/
     s/loglevel=3/& without=xen-blkfront/' /tmp/one.cfg
   try xl create /tmp/one.cfg
   check "a guest boots" up one
@@ -44,7 +45,7 @@ conformance() { # TESTED WITNESS
   ask one 'cat /tmp/conformance' >/tmp/conformance
   console one | grep -q "^CONFORMANCE: $1 0"
 }
-has_run() { console one | grep -q "^CONFORMANCE: $1"; }
+has_run() { console one | grep -q "^CONFORMANCE: $1" || is_not lives one; }
 sum_of() { # TARGET SECTOR: of 128 sectors, from the device itself
   dd if="$1" bs=512 skip="$2" count=128 iflag=direct 2>/dev/null | sha256sum
 }
