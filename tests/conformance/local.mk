@@ -22,4 +22,17 @@ check_PROGRAMS += %D%/conformance-guest
 %C%_conformance_guest_LDADD = libstamp.a libportlinux.a libporthosted.a \
 	libvbdfront.a libhost.a $(port_linux_deps)
 %C%_conformance_guest_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=xenevtchn_pending
+
+# The same where there is no Xen.
+check_PROGRAMS += %D%/conformance-in-process
+%C%_conformance_in_process_SOURCES = $(%C%_conformance_guest_SOURCES) \
+	%D%/guest-devices.c
+%C%_conformance_in_process_CFLAGS = $(%C%_conformance_guest_CFLAGS)
+%C%_conformance_in_process_LDADD = libstamp.a libportlinux.a \
+	libporthosted.a libvbdfront.a liblocal.a libhost.a -lxentoollog \
+	$(XENSTORE_LIBS)
+%C%_conformance_in_process_LDFLAGS = \
+	$(%C%_conformance_guest_LDFLAGS) -Wl,--wrap=mremap,--wrap=mmap
+TESTS += %D%/in-a-guest-without-xen.sh
 endif
+dist_check_SCRIPTS += %D%/in-a-guest-without-xen.sh
