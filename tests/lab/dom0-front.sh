@@ -27,7 +27,9 @@ END
     s/loglevel=3/& without=xen-blkfront/' /tmp/one.cfg
   try xl create /tmp/one.cfg
   tail -F /var/log/xen/console/guest-one.log 2>/dev/null |
-    sed -u -n 's/^xvd/GUESTLOG: &/p' &
+    while read -r line; do
+      [ "$line" = "${line#xvd}" ] || echo "GUESTLOG: $line"
+    done &
   check "a guest boots" up one
 }
 
