@@ -35,9 +35,14 @@ void *pages_alloc(struct pages *pages, uint32_t nr)
     return memory;
 }
 
+uint32_t pages_index(const struct pages *pages, const void *page)
+{
+    const uint8_t *at = page;
+
+    return (uint32_t)((size_t)(at - pages->memory) / PAGE_BYTES);
+}
+
 void pages_free(struct pages *pages, void *start, uint32_t nr)
 {
-    size_t first = (size_t)((uint8_t *)start - pages->memory) / PAGE_BYTES;
-
-    __builtin_memset(&pages->is_used[first], false, nr);
+    __builtin_memset(&pages->is_used[pages_index(pages, start)], false, nr);
 }

@@ -16,6 +16,8 @@ struct pages {
 
 /* nr contiguous pages, zeroed, or NULL. */
 void *pages_alloc(struct pages *pages, uint32_t nr);
+/* Which of the pages that is. */
+uint32_t pages_index(const struct pages *pages, const void *page);
 void pages_free(struct pages *pages, void *start, uint32_t nr);
 
 #endif

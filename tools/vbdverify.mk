@@ -15,6 +15,7 @@ vbdverify_SOURCES = %D%/vbdverify/main.c %D%/vbdverify/vbdverify.h \
 	%D%/options/options.c %D%/options/options.h \
 	%D%/guest/guest.c %D%/guest/guest.h
 vbdverify_CFLAGS = $(AM_CFLAGS) $(LIBNBD_CFLAGS)
-vbdverify_LDADD = libverify.a libstamp.a libportlocal.a libvbdfront.a \
+vbdverify_LDADD = libverify.a libstamp.a libportlocal.a \
+	libporthosted.a libvbdfront.a \
 	liblocal.a libengine.a libstorage.a libhost.a $(XENSTORE_LIBS) $(AIO_LIBS) \
 	$(LIBNBD_LIBS)

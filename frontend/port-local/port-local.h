@@ -16,13 +16,6 @@ int port_local_open(const char *dir, uint32_t domid, uint32_t nr_pages,
 void port_local_close(struct port_local *port);
 const struct vbdfront_port *port_local_table(struct port_local *port);
 
-/* What becomes readable when the table's wait() would return: for who has more
- * to wait for. Then wait() takes the events. */
-void port_local_get_fds(const struct port_local *port, int fds[2]);
-
-/* Takes a node away, which no driver needs to: 0 or -errno. */
-int port_local_store_remove(struct port_local *port, const char *path);
-
 /* What becomes of a guest that is saved; local.h says what that does. Between
  * suspend and what ends it nothing of the table may be called. */
 int port_local_suspend(struct port_local *port);

@@ -26,6 +26,7 @@ may_include() { # FOLDER INCLUDE
     frontend/port-*:'"frontend/vbdfront.h"') ;;
     frontend/port-*:'"frontend/unplug.h"') ;;
     frontend/port-*:'"frontend/pages.h"') ;;
+    frontend/port-*:'"frontend/port-hosted/'*) ;;
     frontend/port-*:"\"$1/"*) ;;
     frontend/port-hvm/example:'"frontend/port-hvm/port-hvm.h"') ;;
     backend/engine*:'"common/'* | backend/engine*:'"backend/engine/'*) ;;

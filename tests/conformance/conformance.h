@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * The conformance table: what its files share.
  *
- *   table.c      the dimensions, the table, the verdicts
- *   disk.c       the platform, and the disk: one vbd under test, and a plain
- *                one beside it, the witness
+ *   disk.c       the disk's front ends: the one under test, and a plain one
+ *                beside it, the witness
  *   data.c       stamped data, and what each sector must hold
- *   agreed.c     what both ends have agreed on and done, as each tells it
  *   steps.c      the operations
+ * and for vbdd, on the stand-in:
+ *   table.c      the dimensions, the table, the verdicts
+ *   world.c      the platform, and how a disk is attached there
+ *   agreed.c     what both ends have agreed on and done, as each tells it
+ * and for anybody's back end, in a guest of Xen's:
+ *   guest.c      the same, as far as a guest can know
  *
  * What fails returns a sentence that says why; NULL means that it did not. */
 #ifndef VBDD_TESTS_CONFORMANCE_H
@@ -42,15 +46,18 @@ struct combination {
 
 /* --- disk.c -------------------------------------------------------------- */
 
-/* A disk in memory that is attached to the same domain twice: for the front
+/* A disk that is attached to the same domain twice: for the front
  * end under test, and for the witness, whose connection is as plain as can be
  * and has another layout: what both ends of the first get wrong in the same
  * way is seen by the second. */
 struct disk {
+    const char *tested_node, *witness_node; /* of our directory in XenStore */
     const struct sectors *sectors;
     struct vbdfront *witness;
     enum vbdfront_abi witness_abi;
-    uint64_t seeds[DISK_SECTORS]; /* of what each sector holds; 0: zeros */
+    bool discards_to_zeros; /* the engine promises it; the protocol does not */
+    uint64_t seeds[DISK_SECTORS]; /* of what each sector holds; 0: zeros;
+                                     DATA_ANYTHING */
     uint64_t nr_seeds;
 };
 
@@ -70,17 +77,17 @@ struct session {
 
 /* Our domain; borrowed. */
 extern const struct vbdfront_port *world_port;
-void world_start(void);
-void world_end(void);
+/* port: the platform's; its notifications are counted. */
+void world_use(const struct vbdfront_port *port);
+/* The platform has taken an event of that port. */
+void world_count_taken(uint32_t event_port);
 
-/* Ends the program when the disk cannot be attached. */
-void disk_open(struct disk *disk, const struct sectors *sectors,
-               const char *grants);
-void disk_close(struct disk *disk);
 /* The witness comes, with a layout that is not the tested one. */
 const char *disk_prepare(struct disk *disk, enum vbdfront_abi tested);
 /* Whatever the disk holds, from here on it is known. */
 const char *disk_reset(struct disk *disk);
+/* The witness goes. */
+void disk_part(struct disk *disk);
 
 const char *session_connect(struct session *session);
 const char *session_disconnect(struct session *session);
@@ -91,6 +98,16 @@ struct port_count {
 };
 struct port_count session_count_port(const struct session *session,
                                      unsigned queue);
+
+/* --- world.c ------------------------------------------------------------- */
+
+void world_start(void);
+void world_end(void);
+
+/* Ends the program when the disk cannot be attached. */
+void disk_open(struct disk *disk, const struct sectors *sectors,
+               const char *grants);
+void disk_close(struct disk *disk);
 
 /* --- data.c -------------------------------------------------------------- */
 
@@ -127,10 +144,11 @@ const char *data_read_many(struct disk *disk, struct vbdfront *front,
 /* An operation that moves nothing, and ends with that error. */
 const char *data_do(struct vbdfront *front, enum vbdfront_op op,
                     unsigned flags, struct place place, int error);
-/* From here on these sectors hold zeros. */
-void data_forget(struct disk *disk, uint64_t first, uint64_t end);
+#define DATA_ANYTHING UINT64_MAX
+/* These sectors have been discarded, in whole granules (both in sectors). */
+void data_forget(struct disk *disk, struct place place, uint32_t granule);
 
-/* --- agreed.c ------------------------------------------------------------ */
+/* --- agreed.c, or guest.c ------------------------------------------------- */
 
 /* Has the connection what was asked for, no more and no less? */
 const char *agreed_check(struct session *session);
@@ -142,6 +160,8 @@ const char *agreed_check_counts(const struct session *session);
 struct step {
     const char *name;
     const char *(*run)(struct session *session);
+    /* What it takes that a back end may do without; NULL: nothing. */
+    bool (*is_offered)(const struct vbdfront_info *info);
 };
 extern const struct step steps[];
 extern const unsigned nr_steps;

@@ -213,19 +213,15 @@ static struct place widened(struct place place)
     return place;
 }
 
-/* Whole granules are discarded and read as zeros (the engine's promise), and
- * what is beside them is as before. */
+/* Whole granules are discarded, and what is beside them is as before. */
 static const char *discard_granules(struct session *session, unsigned flags,
                                     struct place place, uint32_t granule)
 {
-    uint64_t end = place.sector + place.nr_sectors;
     const char *why;
 
     session->asked.discards++;
     why = data_do(session->front, VBDFRONT_DISCARD, flags, place, 0);
-    data_forget(session->disk,
-                (place.sector + granule - 1) / granule * granule,
-                end / granule * granule);
+    data_forget(session->disk, place, granule);
     return why ? why : read_elsewhere(session, widened(place));
 }
 
@@ -289,28 +285,51 @@ static const char *ask_witness(struct session *session)
     return data_read_all(session->disk, session->disk->witness);
 }
 
+static bool has_flush(const struct vbdfront_info *info)
+{
+    return info->has_flush;
+}
+
+static bool has_barrier(const struct vbdfront_info *info)
+{
+    return info->has_barrier;
+}
+
+/* And the disk has room for some granules of that size. */
+static bool has_discard(const struct vbdfront_info *info)
+{
+    return info->has_discard &&
+           info->discard_granularity <= DISK_SECTORS / 8 * SECTOR;
+}
+
+static bool has_secure(const struct vbdfront_info *info)
+{
+    return info->has_secure;
+}
+
 const struct step steps[] = {
-    { "connect", session_connect },
-    { "all that was asked for was agreed on", agreed_check },
-    { "READ what another has written", read_others },
-    { "WRITE one sector", write_sectors },
-    { "WRITE parts of pages", write_pages },
-    { "WRITE 11 segments", write_11_segments },
-    { "WRITE more than 11 segments", write_more_than_11 },
-    { "WRITE 256 segments", write_256_segments },
-    { "WRITE more than 256 segments", write_more_than_256 },
-    { "all rings full of WRITEs, then of READs, again and again", go_round },
-    { "each queue is notified at its own port", use_ports },
-    { "WRITE with FUA", write_fua },
-    { "FLUSH", flush },
-    { "BARRIER without data", barrier },
-    { "BARRIER with data", barrier_with_data },
-    { "DISCARD", discard },
-    { "secure DISCARD", discard_securely },
-    { "the end of the disk", meet_the_end },
-    { "the whole disk reads right", read_all },
-    { "the worker has counted the same", count },
-    { "disconnect", session_disconnect },
-    { "the witness reads the same", ask_witness },
+    { "connect", session_connect, NULL },
+    { "all that was asked for was agreed on", agreed_check, NULL },
+    { "READ what another has written", read_others, NULL },
+    { "WRITE one sector", write_sectors, NULL },
+    { "WRITE parts of pages", write_pages, NULL },
+    { "WRITE 11 segments", write_11_segments, NULL },
+    { "WRITE more than 11 segments", write_more_than_11, NULL },
+    { "WRITE 256 segments", write_256_segments, NULL },
+    { "WRITE more than 256 segments", write_more_than_256, NULL },
+    { "all rings full of WRITEs, then of READs, again and again", go_round,
+      NULL },
+    { "each queue is notified at its own port", use_ports, NULL },
+    { "WRITE with FUA", write_fua, has_flush },
+    { "FLUSH", flush, has_flush },
+    { "BARRIER without data", barrier, has_barrier },
+    { "BARRIER with data", barrier_with_data, has_barrier },
+    { "DISCARD", discard, has_discard },
+    { "secure DISCARD", discard_securely, has_secure },
+    { "the end of the disk", meet_the_end, NULL },
+    { "the whole disk reads right", read_all, NULL },
+    { "both ends have counted the same", count, NULL },
+    { "disconnect", session_disconnect, NULL },
+    { "the witness reads the same", ask_witness, NULL },
 };
 const unsigned nr_steps = sizeof steps / sizeof *steps;

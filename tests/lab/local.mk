@@ -11,7 +11,8 @@ LAB_TESTS = %D%/a-pvh-guest-uses-our-disk.sh \
 # emulation too often; the others have not passed as a whole yet.
 LAB_NAMED = %D%/an-hvm-guest-changes-paths.sh %D%/grub-boots-from-our-disk.sh \
 	%D%/an-administrator-has-only-the-man-pages.sh \
-	%D%/xl-flows.sh %D%/xl-failures.sh %D%/create-and-destroy.sh
+	%D%/xl-flows.sh %D%/xl-failures.sh %D%/create-and-destroy.sh \
+	%D%/vbdfront-in-a-linux-guest.sh
 EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh \
 	%D%/dom0-init \
 	%D%/dom0-lib.sh %D%/guest-init %D%/guest-job.sh %D%/dom0-pvh.sh \
@@ -24,14 +25,16 @@ EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh \
 	%D%/guest-both.sh %D%/boot-disk.sh \
 	%D%/dom0-checks.sh %D%/guest-led.sh %D%/dom0-flows.sh \
 	%D%/dom0-saved.sh %D%/dom0-failures.sh %D%/dom0-rounds.sh \
-	%D%/dom0-units.sh %D%/dom0-systemd.sh %D%/dom0-shutdown.sh %D%/dom0-bare.sh
+	%D%/dom0-units.sh %D%/dom0-systemd.sh %D%/dom0-shutdown.sh \
+	%D%/dom0-front.sh %D%/dom0-bare.sh
 
 # What runs in guests there, and writes and checks stamps in dom0.
-lab_helpers = %D%/stampload %D%/softreset
+lab_helpers = %D%/stampload
 check_PROGRAMS += %D%/stampload
 %C%_stampload_SOURCES = %D%/stampload.c
 %C%_stampload_LDADD = libstamp.a
 if WITH_XEN
+lab_helpers += %D%/softreset tests/conformance/conformance-guest
 check_PROGRAMS += %D%/softreset
 %C%_softreset_SOURCES = %D%/softreset.c
 endif

@@ -55,7 +55,8 @@ EXTRA_DIST += %D%/transcripts
 %C%_supervisor_leaks_SOURCES = %D%/supervisor-leaks.c %D%/process.h \
 	$(supervisor_rig)
 %C%_supervisor_leaks_CFLAGS = $(supervisor_rig_cflags)
-%C%_supervisor_leaks_LDADD = libportlocal.a libvbdfront.a libblkif.a \
+%C%_supervisor_leaks_LDADD = libportlocal.a libporthosted.a \
+	libvbdfront.a libblkif.a \
 	$(supervisor_rig_libs)
 %C%_supervisor_running_SOURCES = %D%/supervisor-running.c $(supervisor_rig)
 %C%_supervisor_running_CFLAGS = $(supervisor_rig_cflags)
@@ -68,11 +69,11 @@ EXTRA_DIST += %D%/transcripts
 %C%_supervisor_hold_LDADD = $(supervisor_rig_libs)
 %C%_supervisor_whole_SOURCES = %D%/supervisor-whole.c $(supervisor_rig)
 %C%_supervisor_whole_CFLAGS = $(supervisor_rig_cflags)
-%C%_supervisor_whole_LDADD = libportlocal.a libvbdfront.a \
+%C%_supervisor_whole_LDADD = libportlocal.a libporthosted.a libvbdfront.a \
 	$(supervisor_rig_libs)
 %C%_supervisor_restore_SOURCES = %D%/supervisor-restore.c $(supervisor_rig)
 %C%_supervisor_restore_CFLAGS = $(supervisor_rig_cflags)
-%C%_supervisor_restore_LDADD = libportlocal.a libvbdfront.a \
+%C%_supervisor_restore_LDADD = libportlocal.a libporthosted.a libvbdfront.a \
 	$(supervisor_rig_libs)
 %C%_supervisor_nbd_SOURCES = %D%/supervisor-nbd.c $(supervisor_rig)
 %C%_supervisor_nbd_CFLAGS = $(supervisor_rig_cflags)

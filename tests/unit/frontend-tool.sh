@@ -180,6 +180,17 @@ ok "a disk that is not there is told so" \
 ok "a file that is not there is told so" refused 1 'cannot be opened' \
     verify /nowhere/image
 
+# without --local: a guest of Xen's cannot choose who it is
+no_domain() {
+    "$top_builddir/vbdfront" --domid 3 info 2>"$scratch/refusal"
+    [ $? -eq 2 ] && grep 'domid is for --local' "$scratch/refusal"
+}
+no_guest() {
+    [ ! -e /dev/xen/xenbus ] || return 0
+    "$top_builddir/vbdfront" info 2>"$scratch/refusal"
+    [ $? -eq 2 ] && grep "no guest of Xen's" "$scratch/refusal"
+}
+
 usage() {
     refused 2 'no command' && refused 2 'dance is not a command' dance &&
         refused 2 'expected SECTOR COUNT' read 1 &&
@@ -193,6 +204,8 @@ usage() {
         refused 2 'from 1 to 32751' --domid 0 info
 }
 ok "what is not understood is told so" usage
+ok "a guest of Xen's cannot choose its domid" no_domain
+ok "a machine that is no guest of Xen's needs --local" no_guest
 
 every_option_is_in_the_help() {
     "$top_builddir/vbdfront" --help >help || return

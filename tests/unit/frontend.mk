@@ -62,8 +62,21 @@ TESTS += %D%/frontend-port-local
 %C%_frontend_serve_CFLAGS = $(AM_CFLAGS) $(XENSTORE_CFLAGS)
 %C%_frontend_serve_LDADD = libblkif.a liblocal.a libhost.a $(XENSTORE_LIBS)
 %C%_frontend_port_local_SOURCES = %D%/frontend-port-local.c %D%/tap.h
-%C%_frontend_port_local_LDADD = libportlocal.a libvbdfront.a liblocal.a \
-	libhost.a $(XENSTORE_LIBS)
+%C%_frontend_port_local_LDADD = libportlocal.a libporthosted.a \
+	libvbdfront.a liblocal.a libhost.a $(XENSTORE_LIBS)
+
+# What the libraries do is done by the test.
+if WITH_XEN
+check_PROGRAMS += %D%/frontend-port-linux
+TESTS += %D%/frontend-port-linux
+%C%_frontend_port_linux_SOURCES = %D%/frontend-port-linux.c \
+	%D%/local-server.h %D%/tap.h
+%C%_frontend_port_linux_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
+%C%_frontend_port_linux_LDADD = libportlinux.a libporthosted.a libhost.a \
+	$(XENSTORE_LIBS) -lxentoollog
+%C%_frontend_port_linux_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mremap
+EXTRA_%C%_frontend_port_linux_DEPENDENCIES = vbdd-local
+endif
 
 # The command line tool: its parts, then the whole.
 check_PROGRAMS += %D%/frontend-parts

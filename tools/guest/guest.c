@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A domain on the local stand-in: its begin. */
+ * A domain's begin, and its disk's. */
 #include "tools/guest/guest.h"
 
 #include <errno.h>
@@ -25,17 +25,14 @@ struct port_local *guest_open(const char *local_dir, uint32_t domid)
     return NULL;
 }
 
-bool guest_wait_for_disk(struct port_local *guest, uint32_t domid,
-                         uint32_t vdev, const char *vdev_name,
+bool guest_wait_for_disk(const struct vbdfront_port *port, uint32_t vdev,
                          uint64_t timeout_s, char node[GUEST_NODE_BYTES])
 {
-    const struct vbdfront_port *port = port_local_table(guest);
     uint64_t start_us = port->now_us(port->context), waited_us;
     uint64_t timeout_us = timeout_s * SECOND_US;
     char path[GUEST_NODE_BYTES + 16], value[256];
 
-    snprintf(node, GUEST_NODE_BYTES, "/local/domain/%u/device/vbd/%u", domid,
-             vdev);
+    snprintf(node, GUEST_NODE_BYTES, "device/vbd/%u", vdev);
     snprintf(path, sizeof path, "%s/backend", node);
     port->store_watch(port->context, path);
     while (port->store_read(port->context, path, value, sizeof value) < 0) {
@@ -45,9 +42,5 @@ bool guest_wait_for_disk(struct port_local *guest, uint32_t domid,
         port->wait(port->context, timeout_us - waited_us);
     }
     port->store_unwatch(port->context, path);
-    if (port->store_read(port->context, path, value, sizeof value) >= 0)
-        return true;
-    log_error("there is no disk %s of domain %u after %llu s", vdev_name,
-              domid, (unsigned long long)timeout_s);
-    return false;
+    return port->store_read(port->context, path, value, sizeof value) >= 0;
 }

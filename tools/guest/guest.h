@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A domain on the local stand-in, and the devices that a toolstack gives it,
- * for the programs that play guests. What is wrong is said where it is
- * found. */
+ * A domain on the local stand-in, and on any port the devices that a toolstack
+ * gives it, for the programs that play guests. What is wrong is said where it
+ * is found. */
 #ifndef VBDD_GUEST_H
 #define VBDD_GUEST_H
 
@@ -18,11 +18,10 @@ enum {
 /* NULL: it has been said why. port_local_close() ends its life. */
 struct port_local *guest_open(const char *local_dir, uint32_t domid);
 
-/* Fills in the directory of the disk in XenStore, and waits until it is there:
- * the toolstack may attach it only now that the domain lives. vdev_name: for
- * the sentence. */
-bool guest_wait_for_disk(struct port_local *guest, uint32_t domid,
-                         uint32_t vdev, const char *vdev_name,
+/* Fills in the directory of our disk in XenStore, and waits until it is there:
+ * the toolstack may attach it only now that the domain lives. False when it is
+ * not there in time; that is the caller's to say. */
+bool guest_wait_for_disk(const struct vbdfront_port *port, uint32_t vdev,
                          uint64_t timeout_s, char node[GUEST_NODE_BYTES]);
 
 #endif

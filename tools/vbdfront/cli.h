@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What the subcommands of vbdfront share. A run is one life of a domain: it is
- * made, its disk connected, one command done, all taken down. Errors are said
+ * What the subcommands of vbdfront share. A run is one life of a domain on the
+ * stand-in, or of a front end in this guest of Xen's: it is made, its disk
+ * connected, one command done, all taken down. Errors are said
  * in one sentence where they are found; functions return an exit status
  * (EXIT_...) or, where said, -errno. */
 #ifndef VBDD_VBDFRONT_CLI_H
@@ -30,6 +31,16 @@ struct cli {
     struct vbdfront *front;
     const struct vbdfront_info *info;
 };
+
+/* --- platform.c ---------------------------------------------------------- */
+
+/* Why this can be no guest of Xen's; NULL: it is one. */
+const char *platform_lacks_xen(void);
+/* The domain that we are: cli's port. False: it has been said why not. */
+bool platform_open(struct cli *cli);
+/* Is the disk nobody else's? */
+bool platform_claim(const struct cli *cli);
+void platform_close(void);
 
 /* --- disk.c -------------------------------------------------------------- */
 

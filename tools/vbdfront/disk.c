@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "frontend/port-hosted/port-hosted.h"
 #include "tools/guest/guest.h"
 
 enum {
@@ -12,7 +13,6 @@ enum {
     CRASH_READS = 32,
 };
 
-static struct port_local *port_local;
 static char node[GUEST_NODE_BYTES];
 static const struct profile *profile; /* NULL: none */
 
@@ -51,7 +51,7 @@ static int disconnect_disk(struct cli *cli)
     for (const char *const *leaf = profile ? profile->removes : NULL;
          leaf && *leaf; leaf++) {
         snprintf(path, sizeof path, "%s/%s", node, *leaf);
-        port_local_store_remove(port_local, path);
+        port_hosted_store_remove(cli->port, path);
     }
     return error ? error : ended;
 }
@@ -103,16 +103,25 @@ static bool hand_over(struct cli *cli, const struct profile *next)
     return false;
 }
 
+static bool find_disk(const struct cli *cli)
+{
+    char domain[32] = "";
+
+    if (guest_wait_for_disk(cli->port, cli->vdev, cli->timeout_s, node))
+        return true;
+    if (cli->local_dir)
+        snprintf(domain, sizeof domain, " of domain %u",
+                 (unsigned)cli->domid);
+    log_error("there is no disk %s%s after %llu s", cli->vdev_name, domain,
+              (unsigned long long)cli->timeout_s);
+    return false;
+}
+
 int disk_open(struct cli *cli)
 {
     const char *list = cli->as;
 
-    port_local = guest_open(cli->local_dir, (uint32_t)cli->domid);
-    if (!port_local)
-        return EXIT_FAILED;
-    cli->port = port_local_table(port_local);
-    if (!guest_wait_for_disk(port_local, (uint32_t)cli->domid, cli->vdev,
-                             cli->vdev_name, cli->timeout_s, node))
+    if (!platform_open(cli) || !find_disk(cli) || !platform_claim(cli))
         return EXIT_FAILED;
     do {
         const struct profile *next = list ? profile_take(&list) : NULL;
@@ -132,7 +141,7 @@ int disk_close(struct cli *cli)
 
     if (cli->front)
         error = disconnect_disk(cli);
-    port_local_close(port_local);
+    platform_close();
     return error ? EXIT_FAILED : EXIT_OK;
 }
 

@@ -10,13 +10,14 @@
 static bool wants_help, wants_version;
 static uint64_t queues = 1, ring_page_order = 4, indirect = 256;
 static const char *abi = "native";
-static struct cli cli = { .domid = 1, .timeout_s = 10, .vdev_name = "xvda" };
+static struct cli cli = { .timeout_s = 10, .vdev_name = "xvda" };
 
 static const struct option global_options[] = {
     { "--local", OPTION_TEXT, &cli.local_dir, "DIR",
-      "the folder of the local stand-in (vbdd-local DIR)", 0, 0 },
+      "the folder of the local stand-in (vbdd-local DIR); without, this is "
+      "a guest of Xen's", 0, 0 },
     { "--domid", OPTION_NUMBER, &cli.domid, "N",
-      "the domain to be (1)", 1, 0x7fef },
+      "the domain to be, with --local (1)", 1, 0x7fef },
     { "--vdev", OPTION_TEXT, &cli.vdev_name, "NAME",
       "its disk: xvda, hda, sda or a number (xvda)", 0, 0 },
     { "--timeout", OPTION_NUMBER, &cli.timeout_s, "SECONDS",
@@ -111,6 +112,22 @@ static bool set_config(void)
     return false;
 }
 
+/* Who we are: any domain of the stand-in, or the one that Xen has made. */
+static bool check_domain(void)
+{
+    if (!cli.local_dir && cli.domid) {
+        log_error("--domid is for --local");
+        return false;
+    }
+    if (!cli.local_dir && platform_lacks_xen()) {
+        log_error("--local is missing, and %s", platform_lacks_xen());
+        return false;
+    }
+    if (!cli.domid)
+        cli.domid = 1;
+    return true;
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
     int status, closed;
@@ -118,10 +135,8 @@ static int run(const struct command *command, int argc, char **argv)
     if (!options_take(command->options, &argc, argv, false) ||
         !command->check(argc, argv))
         return EXIT_USAGE;
-    if (!cli.local_dir) {
-        log_error("--local is missing: there is no other way to a disk yet");
+    if (!check_domain())
         return EXIT_USAGE;
-    }
     if (vdev_parse(cli.vdev_name, &cli.vdev) < 0) {
         log_error("--vdev is \"%s\", expected xvda, hda, sda or a number",
                   cli.vdev_name);

@@ -8,6 +8,7 @@
 
 #include "common/host/log.h"
 #include "common/host/vdev.h"
+#include "frontend/port-hosted/port-hosted.h"
 #include "frontend/vbdfront.h"
 #include "tools/guest/guest.h"
 #include "tools/options/options.h"
@@ -65,9 +66,12 @@ static bool connect_disk(struct path *path, const char *vdev_name,
                   "number", vdev_name);
         return false;
     }
-    if (!guest_wait_for_disk(domain->guest, domain->domid, vdev, vdev_name,
-                             path->timeout_s, node))
+    if (!guest_wait_for_disk(port_local_table(domain->guest), vdev,
+                             path->timeout_s, node)) {
+        log_error("there is no disk %s of domain %u after %llu s", vdev_name,
+                  domain->domid, (unsigned long long)path->timeout_s);
         return false;
+    }
     vbdfront_get_defaults(&config);
     config.max_queues = max_queues;
     if (vbdfront_open(port_local_table(domain->guest), node, &config,
@@ -97,7 +101,7 @@ static void describe(struct path *path)
         path->can |= 1u << OPERATION_DISCARD;
     if (info->has_flush)
         path->can |= 1u << OPERATION_FLUSH;
-    port_local_get_fds(ring->domain->guest, fds);
+    port_hosted_get_fds(port_local_table(ring->domain->guest), fds);
     for (path->nr_fds = 0; path->nr_fds < 2; path->nr_fds++)
         path->fds[path->nr_fds] = (struct pollfd){
             .fd = fds[path->nr_fds], .events = POLLIN };
