@@ -407,7 +407,7 @@ static void check_lost_paths(void)
 
 /* --- histories that are no histories -------------------------------------- */
 
-static int judge_text(const char *events)
+static void write_text(const char *events)
 {
     FILE *file = fopen(history_name, "w");
 
@@ -415,7 +415,33 @@ static int judge_text(const char *events)
     fprintf(file, "vbdverify-history 1\nrun 5\nrange %d %d\npath one\n"
             "path two\n%s", FIRST, SECTORS, events);
     REQUIRE(fclose(file) == 0);
+}
+
+static int judge_text(const char *events)
+{
+    write_text(events);
     return judge_history(history_name, NULL, IMAGE_NONE);
+}
+
+/* The first path's write is lost, the second path's is there: what had been
+ * answered before that was invoked binds, and nothing after it. */
+static void check_date(void)
+{
+    struct operation second = { .path = 1, .sector = FIRST + 1,
+                                .nr_sectors = 1, .sequence = 1 };
+
+    memset(cut, 0, sizeof cut);
+    data_fill(&second, 5, cut[1]);
+    write_image(cut);
+    write_text("i 0 0 W 1000 1 1 1\na 0 ok 2\ni 0 0 L 0 0 0 3\n"
+               "a 0 ok 4\ni 1 1 W 1001 1 1 5\na 1 ok 6\n");
+    CHECK_EQ(judge_history(history_name, image_name, IMAGE_CUT),
+             EXIT_VIOLATIONS);
+    write_text("i 0 0 W 1000 1 1 1\na 0 ok 2\ni 0 0 L 0 0 0 3\n"
+               "i 1 1 W 1001 1 1 4\na 0 ok 5\na 1 ok 6\n");
+    CHECK_EQ(judge_history(history_name, image_name, IMAGE_CUT), EXIT_OK);
+    CHECK_EQ(judge_history(history_name, image_name, IMAGE_END),
+             EXIT_VIOLATIONS);
 }
 
 static void check_bad_histories(void)
@@ -472,6 +498,7 @@ int main(void)
     TEST("each way to break C5, C6 and C7 is found in the image",
          check_crashes);
     TEST("so it is in what a cut at any moment has left", check_cuts);
+    TEST("the newest write that is there tells what binds", check_date);
     TEST("a path that dies or falls silent ends the run", check_lost_paths);
     TEST("what is no history is refused", check_bad_histories);
     unlink(history_name);
