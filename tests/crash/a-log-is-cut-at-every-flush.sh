@@ -114,7 +114,7 @@ refused() {
 put() { # OFFSET BYTES
     printf '%b' "$2" | dd of="$log" bs=1 seek="$1" conv=notrunc status=none
 }
-good() { make_log 512 w:0:8:a f d:8:8 m:text w:16:8:b f; }
+good() { make_log 512 w:0:8:a f d:8:8 m:text w:16:8:b f w:0:8:c; }
 good
 size=$(stat -c %s "$log")
 truncated() {
@@ -122,7 +122,7 @@ truncated() {
     for at in 0 1 31 $(seq 511 512 $((size - 1))) $((size - 1)); do
         good
         truncate -s "$at" "$log"
-        refused '( is too short for|: entry [1-6] of 6 (begins|goes)) .*' ||
+        refused '( is too short for|: entry [1-7] of 7 (begins|goes)) .*' ||
             { echo "cut off at $at"; return 1; }
     done
 }
@@ -136,18 +136,18 @@ ones='\xff\xff\xff\xff\xff\xff\xff\xff'
 check "another magic" spoilt ' is no log .*' 0 x
 check "another version" spoilt ' is no log .*' 8 '\0002'
 check "more entries than there are" \
-    spoilt ': entry 7 of 7 begins beyond .*' 16 '\0007'
+    spoilt ': entry 8 of 8 begins beyond .*' 16 '\0010'
 check "sectors of an odd size" spoilt ': sectors of 513 bytes .*' 24 '\0001'
 check "sectors of no size" spoilt ': sectors of 0 bytes .*' 25 '\0000'
 check "sectors that are too large" \
     spoilt ': sectors of 66048 bytes .*' 26 '\0001'
-beyond=': entry 1 of 6 goes beyond the disk.s end'
+beyond=': entry 1 of 7 goes beyond the disk.s end'
 check "a write beyond the end" spoilt "$beyond" 512 '\0021'
 check "at a place that wraps around" spoilt "$beyond" 512 "$ones"
 check "of a length that does" spoilt "$beyond" 520 "$ones"
-check "unknown flags" spoilt ': entry 1 of 6 has flags .*' 528 '\0040'
+check "unknown flags" spoilt ': entry 1 of 7 has flags .*' 528 '\0040'
 check "a text that is too long" \
-    spoilt ': entry 1 of 6 has a text that is too long' 536 "$ones"
+    spoilt ': entry 1 of 7 has a text that is too long' 536 "$ones"
 
 # noise N: never a crash, and never silence
 any_byte() { printf '\\x%02x' $((RANDOM % 256)); }
