@@ -127,6 +127,9 @@ truncated() {
     done
 }
 check "a log that is cut off, anywhere" truncated
+make_log 4096 f
+truncate -s 600 "$log"
+check "in its first sector" refused ': entry 1 of 1 begins beyond .*'
 spoilt() { # SENTENCE OFFSET BYTES
     good
     put "$2" "$3"
