@@ -7,7 +7,7 @@
 # replays nothing of it.
 # Source: the kernel's admin-guide/device-mapper/log-writes.rst.
 # Mechanism: logs made by a script (make-log.pl); a command that keeps each cut.
-. "$top_srcdir/tests/func/lib.sh"
+. "$top_srcdir/tests/func/lib.sh" || exit 99
 logreplay=$top_builddir/tests/crash/logreplay
 log=$work/log copy=$work/copy cuts=$work/cuts
 make_log() { perl "$top_srcdir/tests/crash/make-log.pl" "$log" "$@"; }

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# Where a Linux guest that is to lose its power writes what (power-load, in the
+# guest), and where it is looked for (judge-linux): a file system in the disk's
+# first fs_blocks, of 4 KiB; what the guest has been told is durable at
+# note_block; the stamps of vbdverify on the sectors of stamp_range.
+fs_blocks=6144
+note_block=8192
+stamp_range=81920+1024
+content() { yes "file $1" | head -c $((1000 + $1 * 977 % 30000)); } # of file N
