@@ -89,6 +89,26 @@ make_log 512
 check "an empty log" replay 1 "$work/show"
 check "has no cuts" is_cut 'LOGREPLAY: 0 flushes, 0 cuts, 0 .*'
 
+# QEMU writes such logs, too; another one's look at the format.
+qemu_log() {
+    truncate -s 12K "$work/disk"
+    rm -f "$log"
+    truncate -s 1M "$log"
+    qemu-io -c 'write -P 97 0 8k' -c flush -c 'write -P 98 4k 4k' \
+        -c 'write -f -P 99 8k 4k' -c flush "json:{\"driver\": \"blklogwrites\",
+        \"file\": {\"driver\": \"file\", \"filename\": \"$work/disk\"},
+        \"log\": {\"driver\": \"file\", \"filename\": \"$log\"}}"
+}
+if command -v qemu-io >/dev/null; then
+    check "QEMU logs its writes" qemu_log
+    check "its log is replayed" replay 1 "$work/show"
+    check "the first flush is understood" is_cut 'aa\. after flush 1'
+    check "so is what it wrote with FUA" is_cut 'a[ab]c after flush 1, with .*'
+    check "and the second flush" is_cut 'abc after flush 2'
+else
+    skip "QEMU's logs are replayed" "qemu-utils"
+fi
+
 # --- the command --------------------------------------------------------------
 
 make_log 512 w:0:8:a f w:0:8:b f w:0:8:c f

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Makes a log as dm-log-writes would: make-log.pl FILE SECTOR_BYTES ENTRY...
-# An entry is KIND:SECTOR:COUNT:BYTE: w(rite), u (a FUA write), d(iscard), f(lush),
-# or m:TEXT, a mark. SECTOR and COUNT are of SECTOR_BYTES.
+# An entry is KIND:SECTOR:COUNT:BYTE: w(rite), u (a FUA write), d(iscard),
+# f(lush), or m:TEXT, a mark. SECTOR and COUNT are of SECTOR_BYTES.
 use strict;
 use warnings;
 

@@ -4,7 +4,7 @@
 # that has lost a stamp, a file of which the guest had been told, a part of one,
 # or whose file system is broken; before there is a file system it looks at the
 # stamps alone.
-# Source: notes on what a crash may leave, C5 of docs/COHERENCY.md.
+# Source: C3, C5, C7 of docs/COHERENCY.md.
 # Mechanism: an image made as power-load makes it in a guest, then spoilt.
 . "$top_srcdir/tests/func/lib.sh" || exit 99
 PATH=$PATH:/sbin:/usr/sbin

@@ -106,8 +106,8 @@ judge() {
     succeeded=$((succeeded + 1))
     is_durable "$n" || lied=$((lied + 1))
   done
-  echo "LAB: fsyncs $1 to $2: $succeeded succeeded, of $lied of these the data" \
-    "is not durable; $lost files are lost"
+  echo "LAB: fsyncs $1 to $2: $succeeded succeeded, $lied of them of data" \
+    "that is not durable; $lost files are lost"
 }
 
 # --- attaching ----------------------------------------------------------------
@@ -136,7 +136,7 @@ attach_anew() { # RETRY
 
 dmsetup create frail --table "$good"
 start_vbdd
-make='mkfs.ext4 -q -F -E nodiscard /dev/xvda'
+make='mkfs.ext4 -q -F -E nodiscard /dev/xvda 60M' # not the last sectors
 for ((first = 1; first < pairs * 10; first += 10)); do
   flow "files $first to $((first + 9))"
   start_guest "$make"

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: MIT
 # Claim: no fsync of a Linux guest succeeds whose data is not durable. While the
 # device below fails each flush, fsync waits; when it recovers, fsync succeeds;
-# when it goes on failing, the disk fail-stops, reads fail, and fsync never comes
-# back. Linux does not switch flushes off, and later ones reach the device. 50
-# fsyncs over 10 attaches. A worker that calls a failed flush a success is seen
-# to lie.
+# when it goes on failing, the disk fail-stops, reads fail, and fsync never
+# comes back. Linux does not switch flushes off, and later ones reach the
+# device. 50 fsyncs over 10 attaches. A worker that calls a failed flush a
+# success is seen to lie.
 # Source: C8; FLUSH.md, "When a flush fails".
-# Mechanism: dm-flakey fails a part of vbdd's target in which nobody writes; what
-# is durable is read from the device below.
+# Mechanism: dm-flakey fails a part of vbdd's target in which nobody writes;
+# what is durable is read from the device below.
 . "$top_srcdir/tests/lab/lib.sh"
 if [ -z "$(command -v dmsetup)" ]; then
     echo "1..0 # SKIP needs the package dmsetup"

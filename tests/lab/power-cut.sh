@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Claim: wherever the power is cut, what a Linux guest had been told is durable
-# is there, whichever path it had written and flushed it by: two rings, or a ring
-# and an emulated IDE disk. Its ext4 needs no repair but its journal, and each
-# file is whole whose fsync had returned. With flushes that cover their own path
-# alone this test fails.
+# is there, whichever path it had written and flushed it by: two rings, or a
+# ring and an emulated IDE disk. Its ext4 needs its journal and no repair, and
+# each file is whole whose fsync had returned. A worker whose flushes cover
+# their own path alone is found out.
 # Source: C3, C5, C7.
 # Mechanism: dm-log-writes under vbdd's target in dom0; at every flush in its
 # log, and with any part of what was written then, the host looks at what was
@@ -61,7 +61,8 @@ cuts bug "$work/bug.disk"
 cuts ide "$work/ide.disk"
 
 for name in rings ide bug; do
-    says "$name: the log has all that reached the disk" "^$name: the log is whole"
+    says "$name: the log has all that reached the disk" \
+        "^$name: the log is whole"
 done
 for name in rings ide; do
     says "$name: at 100 flushes or more nothing is lost, torn or broken" \
