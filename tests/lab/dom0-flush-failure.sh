@@ -21,13 +21,13 @@ become() { # LINE...: of the volume's table
   printf '%s\n' "$@" | dmsetup reload frail && dmsetup resume frail
 }
 
-# fsync N: in the background; said N: what it has come to
+# fsync N: in the background; outcome N: what it has come to
 fsync() { ask one "fsync-file $1 >/dev/null 2>&1 &"; }
-said() { console one | sed -n "s/^FSYNC: $1 //p"; }
-has_said() { [ -n "$(said "$1")" ]; }
+outcome() { console one | sed -n "s/^FSYNC: $1 //p"; }
+has_said() { [ -n "$(outcome "$1")" ]; }
 succeeds() { # N
   wait_for 20 has_said "$1"
-  equal "$(said "$1")" ok
+  equal "$(outcome "$1")" ok
 }
 counted() { # WHAT: of the disk
   vbdctl --json stats "$(xl domid one)/xvda" |
@@ -79,7 +79,7 @@ fails_for_good() { # N
     'dd if=/dev/xvda of=/dev/null bs=4k count=1 iflag=direct'
   sleep 3
   for n in $((n + 1)) $((n + 2)); do
-    check "fsync $n does not succeed" is_not equal "$(said $n)" ok
+    check "fsync $n does not succeed" is_not equal "$(outcome $n)" ok
   done
   check "the guest has not switched flushes off" flushes_still
 }
@@ -102,7 +102,7 @@ judge() {
   check "the device below can be read" look_below
   for n in $(seq "$1" "$2"); do
     is_durable "$n" 2>/dev/null || lost=$((lost + 1))
-    [ "$(said "$n")" = ok ] || continue
+    [ "$(outcome "$n")" = ok ] || continue
     succeeded=$((succeeded + 1))
     is_durable "$n" || lied=$((lied + 1))
   done
