@@ -4,7 +4,7 @@
 # guest), and where it is looked for (judge-linux): a file system in the disk's
 # first fs_blocks, of 4 KiB; what the guest has been told is durable at
 # note_block; the stamps of vbdverify on the sectors of stamp_range.
-fs_blocks=6144
+fs_blocks=2560
 note_block=8192
 stamp_range=81920+1024
 content() { yes "file $1" | head -c $((1000 + $1 * 977 % 30000)); } # of file N

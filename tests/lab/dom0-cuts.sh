@@ -57,16 +57,16 @@ lay_out bug /dev/vdb
 lay_out ide /dev/vdc
 start_vbdd
 config rings "$(disks rings xvda xvdb)"
-run rings xvda xvdb 60 3000
+run rings xvda xvdb 40 1000
 
 with_worker --worker /lab/worker
 config bug "$(disks bug xvda xvdb)"
-run bug xvda xvdb 20 1000
+run bug xvda xvdb 10 600
 
 with_worker
 config ide "$(disks ide xvda)" 'vga = "none"' 'vnc = 0'
 sed -i 's/"pvh"/"hvm"/
   s/loglevel=3/loglevel=3 xen_emul_unplug=unnecessary/' /tmp/ide.cfg
-run ide xvda sda 60 3000
+run ide xvda sda 40 1000
 check "vbdd ends cleanly" end_vbdd
 finish
