@@ -17,10 +17,11 @@ done
 disk=$work/disk good=$work/good folder=$work/folder
 mkdir "$folder"
 
-note() { # N: the guest has been told of so many files
-    printf '%-4096s' "$1" |
-        dd of="$disk" bs=4k seek=$note_block conv=notrunc status=none
+note() { # BLOCK N
+    printf '%-4096s' "$2" |
+        dd of="$disk" bs=4k seek="$1" conv=notrunc status=none
 }
+told() { note $files_block "$1"; } # N: of so many files
 put_file() { # N BYTES
     content "$1" | head -c "$2" >"$work/file"
     debugfs -w -R "write $work/file $1" "$disk"
@@ -28,7 +29,7 @@ put_file() { # N BYTES
 make_disk() {
     truncate -s 64M "$disk"
     mkfs.ext4 -q -F -b 4096 -N 512 -J size=4 "$disk" $fs_blocks &&
-        put_file 1 9999 && put_file 2 9999 && put_file 3 100 && note 2 &&
+        put_file 1 9999 && put_file 2 9999 && put_file 3 100 && told 2 &&
         vbdverify --raw "$disk" --range $stamp_range --ops 2000 \
             --history "$folder/history" --mix read=40,write=50,flush=6
 }
@@ -60,7 +61,9 @@ cp --sparse=always "$disk" "$good"
 check "a file of which the guest was told is not there" \
     objects "file 1 is not whole, and the guest was told of 2" forget_file
 check "one is not as it was written" objects "file 2 is not whole" zero_file
-check "one is there in part" objects "file 3 is not whole" note 3
+check "one is there in part" objects "file 3 is not whole" told 3
+check "a note is lost that was flushed" \
+    objects "the note of file 3 is lost" note $flush_block 3
 check "the root is not there" objects "the file system is broken" zero_root
 check "there is no superblock" objects "the journal cannot be" zero 0 1
 check "a flushed stamp is lost" objects "stamps are lost" zero 10300 8

@@ -61,7 +61,7 @@ run rings xvda xvdb 40 1000
 
 with_worker --worker /lab/worker
 config bug "$(disks bug xvda xvdb)"
-run bug xvda xvdb 10 600
+run bug xvda xvdb 24 600
 
 with_worker
 config ide "$(disks ide xvda)" 'vga = "none"' 'vnc = 0'

@@ -41,24 +41,29 @@ claims 15
 
 # part FILE FIRST-MIB MIB
 part() { dd if="$1" bs=1M skip="$2" count="$3" conv=sparse status=none; }
-# cuts NAME DISK: judges all of them; what it says is in the log
+# replay FOLDER SEED
+replay() {
+    rm -f "$1/copy"
+    truncate -s 64M "$1/copy"
+    VBDD_TEST_SEED=$2 "$built/logreplay" "$1/log" "$1/copy" \
+        "$crash/judge-linux" "$1" 2>&1
+    cmp "$1/copy" "$1/target" && echo "the log is whole"
+}
+# cuts NAME DISK SEED...: judges all of them; what it says is in the log
 cuts() {
-    local folder=$work/$1
+    local folder=$work/$1 seed
     mkdir "$folder"
     part "$2" 0 64 >"$folder/target"
     part "$2" 64 256 >"$folder/log"
     part "$2" 320 8 | tr -d '\0' >"$folder/history"
-    truncate -s 64M "$folder/copy"
-    {
-        "$built/logreplay" "$folder/log" "$folder/copy" \
-            "$crash/judge-linux" "$folder" 2>&1
-        cmp "$folder/copy" "$folder/target" && echo "the log is whole"
-    } | sed "s/^/$1: /" | tee -a "$log" | sed 's/^/# /'
+    for seed in "${@:3}"; do replay "$folder" "$seed"; done |
+        sed "s/^/$1: /" | tee -a "$log" | sed 's/^/# /'
     rm -rf "$folder"
 }
-cuts rings "$disk"
-cuts bug "$work/bug.disk"
-cuts ide "$work/ide.disk"
+seed=${VBDD_TEST_SEED:-1}
+cuts rings "$disk" "$seed"
+cuts ide "$work/ide.disk" "$seed"
+cuts bug "$work/bug.disk" 1 2 3
 
 for name in rings ide bug; do
     says "$name: the log has all that reached the disk" \
