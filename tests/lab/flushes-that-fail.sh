@@ -21,6 +21,7 @@ cat >"$worker" <<'END'
 VBDD_COHERENCY_BUG=flush-failure-ignored exec /lab/vbdd-disk-bugs "$@"
 END
 chmod 755 "$worker"
+rounds 5 10
 prepare() {
     rm -f "$disk"
     truncate -s 64M "$disk"
@@ -30,5 +31,5 @@ run_lab_led prepare -- --timeout 900 \
     --copy "$top_builddir/vbdd-disk-bugs:/lab/vbdd-disk-bugs" \
     --guest-copy "$lab/guest-fsync:/bin/fsync-file" \
     "$lab/dom0-flush-failure.sh"
-claims 133
+claims $((10 + 24 * $(cat "$tree/lab/rounds")))
 finish
