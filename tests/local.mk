@@ -17,6 +17,7 @@ include tests/conformance/local.mk
 include tests/func/local.mk
 include tests/vm/local.mk
 include tests/coherency/local.mk
+include tests/crash/local.mk
 include tests/interop/local.mk
 include tests/bench/local.mk
 include tests/arch/local.mk

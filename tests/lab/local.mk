@@ -6,7 +6,8 @@ LAB_TESTS = %D%/a-pvh-guest-uses-our-disk.sh \
 	%D%/a-guest-outlives-vbdd.sh \
 	%D%/two-volumes-side-by-side.sh %D%/saved-and-migrated.sh \
 	%D%/under-systemd.sh %D%/a-host-shuts-down.sh \
-	%D%/the-driver-without-an-operating-system.sh
+	%D%/the-driver-without-an-operating-system.sh \
+	%D%/flushes-that-fail.sh %D%/power-cut.sh
 # By name, with CASE=: the first two take too long, or lose their guest to the
 # emulation too often; the others have not passed as a whole yet.
 LAB_NAMED = %D%/an-hvm-guest-changes-paths.sh %D%/grub-boots-from-our-disk.sh \
@@ -26,10 +27,12 @@ EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh \
 	%D%/dom0-checks.sh %D%/guest-led.sh %D%/dom0-flows.sh \
 	%D%/dom0-saved.sh %D%/dom0-failures.sh %D%/dom0-rounds.sh \
 	%D%/dom0-units.sh %D%/dom0-systemd.sh %D%/dom0-shutdown.sh \
-	%D%/dom0-front.sh %D%/dom0-bare.sh
+	%D%/dom0-front.sh %D%/dom0-bare.sh %D%/dom0-cuts.sh \
+	%D%/dom0-flush-failure.sh %D%/guest-fsync
 
 # What runs in guests there, and writes and checks stamps in dom0.
-lab_helpers = %D%/stampload
+lab_helpers = %D%/stampload vbdd-disk-bugs vbdverify \
+	tests/crash/logreplay tests/crash/vbdverify-raw
 check_PROGRAMS += %D%/stampload
 %C%_stampload_SOURCES = %D%/stampload.c
 %C%_stampload_LDADD = libstamp.a

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Claim: vbdverify's loop, stamps, checker and history together find each way
  * in which a disk with several paths can lie, and nothing in an honest one,
- * though it answers in any order; the kept history, with a crash image, is
- * judged as the run was; silence and lost paths end a run.
+ * though it answers in any order; the kept history, with the image of a crash
+ * at its end or at any moment, is judged as the run was; silence and lost paths end a run.
  * Source: C3, C5, C6, C7 of docs/COHERENCY.md.
  * Mechanism: three paths to a disk in memory that is honest but for one bug,
  * and keeps apart what would survive a crash. */
@@ -42,6 +42,8 @@ static uint8_t earlier[SECTORS + 1][SECTOR_BYTES]; /* before its last write */
 static uint8_t cache[SECTORS + 1][SECTOR_BYTES];   /* path 2's */
 static uint8_t durable[SECTORS + 1][SECTOR_BYTES];
 static unsigned last_writer[SECTORS + 1];
+static uint8_t cut[SECTORS][SECTOR_BYTES]; /* of a moment of the run */
+static uint64_t cut_at;                    /* after so many operations */
 static struct slot *queues[PATHS];
 static uint8_t late[SECTOR_BYTES];
 static uint64_t late_at = SECTORS;
@@ -179,6 +181,15 @@ static void fake_submit(struct path *path, struct slot *slot)
     queues[path->index] = slot;
 }
 
+/* Of what is not durable some is there. */
+static void cut_power(void)
+{
+    for (unsigned i = 0; i < SECTORS; i++) {
+        rarely();
+        memcpy(cut[i], randomness >> 63 ? durable[i] : now[i], SECTOR_BYTES);
+    }
+}
+
 /* One of those that wait, any but what came after the oldest BARRIER; that one
  * when nothing older is left. */
 static struct slot **choose(struct slot **queue)
@@ -210,8 +221,9 @@ static void fake_poll(struct path *path)
     at = choose(&queues[path->index]);
     slot = *at;
     *at = slot->next;
-    nr_done++;
     path_done(slot, do_operation(slot));
+    if (++nr_done == cut_at)
+        cut_power();
 }
 
 static const struct path_kind fake = {
@@ -274,13 +286,13 @@ static void open_run(void)
     REQUIRE(run.history);
 }
 
-static void write_image(void)
+static void write_image(uint8_t image[][SECTOR_BYTES])
 {
     FILE *file = fopen(image_name, "wb");
 
     REQUIRE(file);
     REQUIRE(fseek(file, FIRST * SECTOR_BYTES, SEEK_SET) == 0);
-    REQUIRE(fwrite(durable, SECTOR_BYTES, SECTORS, file) == SECTORS);
+    REQUIRE(fwrite(image, SECTOR_BYTES, SECTORS, file) == SECTORS);
     REQUIRE(fclose(file) == 0);
 }
 
@@ -303,7 +315,7 @@ static int run_with(enum bug which)
     for (unsigned i = 0; i < PATHS; i++)
         run_close_path(&run.paths[i]);
     check_close(run.check);
-    write_image();
+    write_image(durable);
     return status;
 }
 
@@ -321,8 +333,8 @@ static void check_honest(void)
         CHECK(stats.paths[i].judged > OPS / 2);
         CHECK_EQ(stats.paths[i].failed + stats.paths[i].unjudged, 0);
     }
-    CHECK_EQ(judge_history(history_name, NULL), EXIT_OK);
-    CHECK_EQ(judge_history(history_name, image_name), EXIT_OK);
+    CHECK_EQ(judge_history(history_name, NULL, IMAGE_NONE), EXIT_OK);
+    CHECK_EQ(judge_history(history_name, image_name, IMAGE_END), EXIT_OK);
 }
 
 static void check_bugs(void)
@@ -332,7 +344,8 @@ static void check_bugs(void)
         CHECK_EQ(run_with(i), EXIT_OK);
         CHECK(stats.nr_violations > 0);
         CHECK(nr_said > 0 || !words[i]);
-        CHECK_EQ(judge_history(history_name, NULL), EXIT_VIOLATIONS);
+        CHECK_EQ(judge_history(history_name, NULL, IMAGE_NONE),
+                 EXIT_VIOLATIONS);
     }
 }
 
@@ -347,9 +360,37 @@ static void check_crashes(void)
         for (unsigned tries = 0; tries < 30 && status == EXIT_OK; tries++) {
             CHECK_EQ(run_with(i), EXIT_OK);
             CHECK_EQ(stats.nr_violations, 0);
-            CHECK_EQ(judge_history(history_name, NULL), EXIT_OK);
-            status = judge_history(history_name, image_name);
+            CHECK_EQ(judge_history(history_name, NULL, IMAGE_NONE), EXIT_OK);
+            status = judge_history(history_name, image_name, IMAGE_END);
         }
+        CHECK_EQ(status, EXIT_VIOLATIONS);
+    }
+}
+
+/* A cut that the run has outlived, judged without being told when it was. */
+static int run_with_cut(enum bug which)
+{
+    rarely();
+    cut_at = OPS + (randomness >> 32) % OPS;
+    CHECK_EQ(run_with(which), EXIT_OK);
+    write_image(cut);
+    return judge_history(history_name, image_name, IMAGE_CUT);
+}
+
+static void check_cuts(void)
+{
+    for (unsigned tries = 0; tries < 10; tries++) {
+        CHECK_EQ(run_with_cut(BUG_NONE), EXIT_OK);
+        CHECK_EQ(judge_history(history_name, image_name, IMAGE_END),
+                 EXIT_VIOLATIONS);
+    }
+    for (unsigned i = BUG_FLUSH_IS_NOTHING; i <= BUG_BARRIER_IS_NOTHING;
+         i++) {
+        int status = EXIT_OK;
+
+        NOTE("bug %u", i);
+        for (unsigned tries = 0; tries < 30 && status == EXIT_OK; tries++)
+            status = run_with_cut(i);
         CHECK_EQ(status, EXIT_VIOLATIONS);
     }
 }
@@ -360,13 +401,13 @@ static void check_lost_paths(void)
         CHECK_EQ(run_with(i), EXIT_DISK);
         CHECK_EQ(stats.nr_violations, 0);
         CHECK(stats.paths[0].operations[OPERATION_READ] < OPS / 2);
-        CHECK_EQ(judge_history(history_name, image_name), EXIT_OK);
+        CHECK_EQ(judge_history(history_name, image_name, IMAGE_END), EXIT_OK);
     }
 }
 
 /* --- histories that are no histories -------------------------------------- */
 
-static int judge_text(const char *events)
+static void write_text(const char *events)
 {
     FILE *file = fopen(history_name, "w");
 
@@ -374,7 +415,33 @@ static int judge_text(const char *events)
     fprintf(file, "vbdverify-history 1\nrun 5\nrange %d %d\npath one\n"
             "path two\n%s", FIRST, SECTORS, events);
     REQUIRE(fclose(file) == 0);
-    return judge_history(history_name, NULL);
+}
+
+static int judge_text(const char *events)
+{
+    write_text(events);
+    return judge_history(history_name, NULL, IMAGE_NONE);
+}
+
+/* The first path's write is lost, the second path's is there: what had been
+ * answered before that was invoked binds, and nothing after it. */
+static void check_date(void)
+{
+    struct operation second = { .path = 1, .sector = FIRST + 1,
+                                .nr_sectors = 1, .sequence = 1 };
+
+    memset(cut, 0, sizeof cut);
+    data_fill(&second, 5, cut[1]);
+    write_image(cut);
+    write_text("i 0 0 W 1000 1 1 1\na 0 ok 2\ni 0 0 L 0 0 0 3\n"
+               "a 0 ok 4\ni 1 1 W 1001 1 1 5\na 1 ok 6\n");
+    CHECK_EQ(judge_history(history_name, image_name, IMAGE_CUT),
+             EXIT_VIOLATIONS);
+    write_text("i 0 0 W 1000 1 1 1\na 0 ok 2\ni 0 0 L 0 0 0 3\n"
+               "i 1 1 W 1001 1 1 4\na 0 ok 5\na 1 ok 6\n");
+    CHECK_EQ(judge_history(history_name, image_name, IMAGE_CUT), EXIT_OK);
+    CHECK_EQ(judge_history(history_name, image_name, IMAGE_END),
+             EXIT_VIOLATIONS);
 }
 
 static void check_bad_histories(void)
@@ -408,11 +475,14 @@ static void check_bad_histories(void)
         if (!CHECK_EQ(judge_text(bad[i]), EXIT_DISK))
             NOTE("%s", bad[i]);
     }
-    CHECK_EQ(judge_history("/nowhere/history", NULL), EXIT_DISK);
+    CHECK_EQ(judge_history("/nowhere/history", NULL, IMAGE_NONE), EXIT_DISK);
     CHECK_EQ(judge_text(""), EXIT_OK);
-    CHECK_EQ(judge_history(history_name, "/nowhere/image"), EXIT_DISK);
-    CHECK_EQ(judge_history(history_name, "/dev/null"), EXIT_DISK);
-    CHECK_EQ(judge_history(image_name, NULL), EXIT_DISK);
+    CHECK_EQ(judge_history(history_name, "/nowhere/image", IMAGE_END),
+             EXIT_DISK);
+    CHECK_EQ(judge_text("i 0 0 W 999 1 1 1\n"), EXIT_DISK);
+    CHECK_EQ(judge_history(history_name, image_name, IMAGE_CUT), EXIT_DISK);
+    CHECK_EQ(judge_history(history_name, "/dev/null", IMAGE_END), EXIT_DISK);
+    CHECK_EQ(judge_history(image_name, NULL, IMAGE_NONE), EXIT_DISK);
 }
 
 int main(void)
@@ -427,6 +497,8 @@ int main(void)
     TEST("each way to break C3 is found", check_bugs);
     TEST("each way to break C5, C6 and C7 is found in the image",
          check_crashes);
+    TEST("so it is in what a cut at any moment has left", check_cuts);
+    TEST("the newest write that is there tells what binds", check_date);
     TEST("a path that dies or falls silent ends the run", check_lost_paths);
     TEST("what is no history is refused", check_bad_histories);
     unlink(history_name);

@@ -33,7 +33,7 @@ static struct run run = {
     .depth = 32, .timeout_s = 30 };
 static bool wants_help, wants_version;
 static uint64_t ops = 100000, seed;
-static const char *range, *history, *image;
+static const char *range, *history, *image, *cut;
 static const char *mix = "read=50,write=43,fua=2,zero=2,flush=2,barrier=1";
 
 static const struct option options[] = {
@@ -85,6 +85,8 @@ static const struct option options[] = {
 static const struct option check_options[] = {
     { "--image", OPTION_TEXT, &image, "FILE",
       "what a crash has left of the disk", 0, 0 },
+    { "--cut", OPTION_TEXT, &cut, "FILE",
+      "what one in the midst of the history has left", 0, 0 },
     { 0 },
 };
 
@@ -289,7 +291,12 @@ static int run_check(int argc, char **argv)
     if (!options_take(check_options, &argc, argv, false) ||
         !options_check_words("check", "HISTORY", argc, 1, 1))
         return EXIT_USAGE;
-    return judge_history(argv[0], image);
+    if (image && cut) {
+        log_error("--image and --cut: expected one of them");
+        return EXIT_USAGE;
+    }
+    return judge_history(argv[0], image ? image : cut,
+                         image ? IMAGE_END : cut ? IMAGE_CUT : IMAGE_NONE);
 }
 
 int main(int argc, char **argv)

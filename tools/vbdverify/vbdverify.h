@@ -76,7 +76,13 @@ void report_summary(const struct check_stats *stats,
 
 /* --- judge.c -------------------------------------------------------------- */
 
-/* vbdverify check HISTORY [--image FILE]. EXIT_... */
-int judge_history(const char *history, const char *image);
+enum image_kind {
+    IMAGE_NONE,
+    IMAGE_END, /* left by a crash that ended the history */
+    IMAGE_CUT, /* by one at any moment of it */
+};
+/* vbdverify check HISTORY [--image FILE | --cut FILE]. EXIT_... */
+int judge_history(const char *history, const char *image,
+                  enum image_kind kind);
 
 #endif
