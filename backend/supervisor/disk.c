@@ -561,6 +561,13 @@ bool disk_await_end(struct supervisor *supervisor, const char *key,
     return true;
 }
 
+bool disk_has_old_worker(struct supervisor *supervisor, const char *key)
+{
+    const struct disk *disk = find_key(supervisor, key);
+
+    return !(disk && disk->worker) && lease_is_taken(supervisor, key);
+}
+
 struct vbd *disk_find_leaving(const struct vbd *vbd,
                               const struct target *target)
 {

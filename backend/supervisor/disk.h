@@ -64,6 +64,9 @@ void disk_detach(struct vbd *vbd);
 bool disk_await_end(struct supervisor *supervisor, const char *key,
                     struct waiter *waiter);
 
+/* Is a worker of an earlier vbdd still at work on the target? */
+bool disk_has_old_worker(struct supervisor *supervisor, const char *key);
+
 /* vbdd stops: the worker holds its vbds' rings, drains, flushes and ends. All
  * vbds are off the disk when it has. May free the disk. */
 void disk_stop(struct disk *disk);

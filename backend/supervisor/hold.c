@@ -161,6 +161,25 @@ int hold_resume(const struct vbd *vbd, struct message_connect *connect,
     return -ESTALE;
 }
 
+/* The record names the target of that worker, unless it is damaged; the node
+ * may name another one by now. */
+bool hold_is_in_use(const struct vbd *vbd)
+{
+    struct supervisor *supervisor = vbd->supervisor;
+    struct hold hold = { .standing.seal = 0 };
+    char path[PATH_BYTES], key[TARGET_KEY_BYTES];
+    int fd;
+
+    print_path(vbd, path);
+    fd = open_record(AT_FDCWD, path, &hold);
+    if (fd >= 0)
+        close(fd);
+    snprintf(key, sizeof key, "%.*s", TARGET_KEY_BYTES - 1, hold.identity.key);
+    return (key[0] && disk_has_old_worker(supervisor, key)) ||
+           (vbd->disk &&
+            disk_has_old_worker(supervisor, vbd->disk->target.key));
+}
+
 static bool is_fail_stopped(const struct hold *hold, const char *key)
 {
     return memcmp(hold->identity.magic, HOLD_MAGIC,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -36,6 +37,23 @@ int lease_take(const struct supervisor *supervisor, const char *key)
         lease = -errno;
     close(fd);
     return lease;
+}
+
+bool lease_is_taken(const struct supervisor *supervisor, const char *key)
+{
+    char path[PATH_BYTES];
+    bool is_taken;
+    int fd;
+
+    if (strchr(key, '/'))
+        return false; /* that is no key */
+    print_path(supervisor, key, path);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno != ENOENT;
+    is_taken = flock(fd, LOCK_SH | LOCK_NB) < 0;
+    close(fd);
+    return is_taken;
 }
 
 void lease_remove(const struct supervisor *supervisor, const char *key)
