@@ -276,10 +276,20 @@ static void print_end(int status, char *text, unsigned size)
                  WEXITSTATUS(status));
 }
 
+/* Nobody is at work on the target any more: it goes to who waits for it. */
+static void pass_on(struct disk *disk)
+{
+    if (TAILQ_EMPTY(&disk->vbds)) {
+        disk_free(disk);
+        return;
+    }
+    waiters_finish(&disk->ending, 0, "");
+    start(disk);
+}
+
 static void on_ended(void *owner, int status)
 {
     struct disk *disk = owner;
-    bool was_draining = disk->state == DISK_DRAINING;
     struct vbd *vbd;
     char end[64];
 
@@ -321,12 +331,7 @@ static void on_ended(void *owner, int status)
         let_go_all(disk);
         return;
     }
-    if (was_draining && !TAILQ_EMPTY(&disk->vbds)) {
-        waiters_finish(&disk->ending, 0, "");
-        start(disk);
-        return;
-    }
-    disk_free(disk);
+    pass_on(disk);
 }
 
 static const struct worker_events disk_events = {
@@ -420,9 +425,13 @@ static bool take_lease(struct disk *disk, int *lease)
 
 static void on_waiting(struct ev_loop *loop, ev_timer *timer, int revents)
 {
+    struct disk *disk = timer->data;
+
     (void)revents;
+    if (lease_is_taken(disk->supervisor, disk->target.key))
+        return;
     ev_timer_stop(loop, timer);
-    start(timer->data);
+    pass_on(disk);
 }
 
 /* Starts the worker, or waits until there may be one. */
@@ -497,9 +506,7 @@ static void end(struct disk *disk)
         disk->state = DISK_DRAINING;
         if (disk->worker)
             worker_kill(disk->worker);
-        else
-            disk_free(disk);
-        return;
+        return; /* or an old worker is waited for, as before (C12) */
     case DISK_READY:
         end_worker(disk, MESSAGE_DETACH);
         return;
@@ -522,10 +529,13 @@ void disk_stop(struct disk *disk)
         disk->state = DISK_DRAINING;
         if (disk->worker)
             worker_kill(disk->worker);
-        else
-            let_go_all(disk);
-        return;
+        /* fall through */
     case DISK_DRAINING:
+        if (disk->worker)
+            return;
+        strcpy(disk->why, "vbdd was stopped while the worker of an earlier "
+               "one was at work on the target");
+        let_go_all(disk);
         return;
     case DISK_FAILED:
         disk->why[0] = '\0'; /* said when it happened */

@@ -259,6 +259,17 @@ static bool says_ok(int fd)
     return is_ok;
 }
 
+static int send_attach(const struct rig_device *device)
+{
+    char line[512];
+
+    snprintf(line, sizeof line, "{\"command\":\"attach\",\"domid\":%u,"
+             "\"vdev\":\"%s\",\"target\":\"%s\","
+             "\"options\":{\"engine\":\"wait-hold\"}}\n", device->domid,
+             device->vdev, device->target);
+    return rig_send(line);
+}
+
 static int send_detach(const struct rig_device *device, const char *force)
 {
     char line[128];
@@ -376,6 +387,46 @@ static void check_losses_wait(void)
         rig_unlink(device.log);
         rig_unlink(device.go);
     }
+}
+
+/* Its vbd is gone, and another guest wants its target, and does not any more:
+ * that is not free before (C12), and then it is the next one's. */
+static void check_free(void)
+{
+    struct rig_device device = connected("xvda", "free", "wait-hold"),
+                      other = rig_device(6, "xvda", "free"),
+                      third = rig_device(7, "xvda", "free");
+    int attach, fd;
+
+    rig_kill_vbdd();
+    CHECK(rig_await_text(device.log, "HOLD"));
+    rig_remove(device.back);
+    rig_remove(device.front);
+    rig_start_vbdd();
+    for (unsigned i = 0; i < 2; i++) {
+        attach = send_attach(&other);
+        CHECK(rig_await_disk_state(other.target, "starting"));
+        rig_front(&other, "6");
+        fd = send_detach(&other, "false");
+        CHECK(rig_await_disk_state(other.target, "draining"));
+        CHECK(rig_refused(rig_receive(attach), "detached while"));
+        use_another();
+        CHECK(!has_replied(fd));
+        if (i == 0) {
+            CHECK_EQ(rig_stop_vbdd(), 0);
+            CHECK(rig_refused(rig_receive(fd), "was at work on the target"));
+            rig_start_vbdd();
+        }
+    }
+    attach = send_attach(&third);
+    CHECK(rig_await(third.back, "online", "1"));
+    use_another();
+    CHECK_EQ(count(&device, "START"), 1);
+    rig_touch(device.go);
+    CHECK(says_ok(fd));
+    CHECK(says_ok(attach));
+    CHECK_EQ(count(&device, "START"), 2);
+    CHECK(rig_detach(&third));
 }
 
 /* --- records that are not of this ring ------------------------------------ */
@@ -681,6 +732,7 @@ int main(void)
     TEST("nor is it given back before", check_leaving_waits);
     TEST("nor when its node is deleted", check_deletion_waits);
     TEST("nor given up", check_losses_wait);
+    TEST("its target is not called free before", check_free);
     TEST("a record of another ring is refused", check_others);
     TEST("a damaged record is refused", check_damaged);
     TEST("a target that is not there any more closes the vbd",
