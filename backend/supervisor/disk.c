@@ -348,12 +348,13 @@ static int launch(struct disk *disk, int lease, char *reason, unsigned size)
     const struct worker_fds fds = { .nbd = disk->door.fd, .lease = lease };
     char socket[NUMBER_BYTES], nbd_socket[NUMBER_BYTES], retry[NUMBER_BYTES],
          budget[NUMBER_BYTES], number[NUMBER_BYTES], name[NUMBER_BYTES + 8],
-         dir[256];
+         held[NUMBER_BYTES], dir[256];
     const char *argv[MAX_ARGUMENTS];
     unsigned nr = 0;
 
     snprintf(socket, sizeof socket, "%d", WORKER_SOCKET);
     snprintf(nbd_socket, sizeof nbd_socket, "%d", WORKER_NBD_SOCKET);
+    snprintf(held, sizeof held, "%d", WORKER_LEASE);
     snprintf(retry, sizeof retry, "%" PRIu64, options->flush_retry_us);
     snprintf(budget, sizeof budget, "%" PRIu64, options->budget_bytes);
     snprintf(number, sizeof number, "%" PRIu32, disk->number);
@@ -362,6 +363,7 @@ static int launch(struct disk *disk, int lease, char *reason, unsigned size)
              supervisor->options.state_dir, number);
     argv[nr++] = supervisor->options.worker_path;
     argv[nr++] = "--socket", argv[nr++] = socket;
+    argv[nr++] = "--lease", argv[nr++] = held;
     argv[nr++] = "--disk", argv[nr++] = number;
     argv[nr++] = "--target", argv[nr++] = disk->target.path;
     argv[nr++] = "--engine", argv[nr++] = options->engine;
@@ -392,20 +394,21 @@ static int launch(struct disk *disk, int lease, char *reason, unsigned size)
 }
 
 /* Fail-stop is remembered over everything but an attach by hand (C8). A worker
- * whose supervisor had gone has left word of it in its vbds' records only. */
-static void recall_fail_stop(struct disk *disk)
+ * whose supervisor had gone has left word of it with the lease only. */
+static void recall_fail_stop(struct disk *disk, int lease)
 {
     struct supervisor *supervisor = disk->supervisor;
     const char *key = disk->target.key;
+    bool is_noted = lease_has_note(lease);
 
     if (disk->is_reattach)
         marker_clear(supervisor, key);
     marker_get(supervisor, key, disk->fail_stop, sizeof disk->fail_stop);
-    if (disk->is_reattach || disk->fail_stop[0] ||
-        !holds_are_fail_stopped(supervisor, key))
-        return;
-    strcpy(disk->fail_stop, "a flush failed while no vbdd was there");
-    marker_set(supervisor, key, disk->fail_stop);
+    if (is_noted && !disk->is_reattach && !disk->fail_stop[0]) {
+        strcpy(disk->fail_stop, "a flush failed while no vbdd was there");
+        marker_set(supervisor, key, disk->fail_stop);
+    }
+    lease_clear_note(lease);
 }
 
 /* False: an earlier vbdd's worker is still draining the target. */
@@ -446,11 +449,12 @@ static void start(struct disk *disk)
     disk->why[0] = disk->fail_stop[0] = '\0';
     if (ev_is_active(&disk->waiting) || !take_lease(disk, &lease))
         return;
-    recall_fail_stop(disk);
     if (lease < 0) {
         error = lease;
         snprintf(reason, sizeof reason, "the lease of %.200s cannot be had: "
                  "%s", disk->target.path, strerror(-error));
+    } else {
+        recall_fail_stop(disk, lease);
     }
     if (!error && options->has_nbd)
         error = door_open(&disk->door, disk->supervisor, disk->number,

@@ -180,39 +180,6 @@ bool hold_is_in_use(const struct vbd *vbd)
             disk_has_old_worker(supervisor, vbd->disk->target.key));
 }
 
-static bool is_fail_stopped(const struct hold *hold, const char *key)
-{
-    return memcmp(hold->identity.magic, HOLD_MAGIC,
-                  sizeof hold->identity.magic) == 0 &&
-           hold->standing.seal == MESSAGE_STANDING_SEAL &&
-           hold->standing.is_fail_stopped &&
-           strncmp(hold->identity.key, key, sizeof hold->identity.key) == 0;
-}
-
-bool holds_are_fail_stopped(const struct supervisor *supervisor,
-                            const char *key)
-{
-    char path[PATH_BYTES];
-    struct dirent *entry;
-    bool is_found = false;
-    struct hold hold;
-    DIR *names;
-    int fd;
-
-    print_dir(supervisor, path);
-    names = opendir(path);
-    while (names && !is_found && (entry = readdir(names))) {
-        fd = open_record(dirfd(names), entry->d_name, &hold);
-        if (fd < 0)
-            continue;
-        close(fd);
-        is_found = is_fail_stopped(&hold, key);
-    }
-    if (names)
-        closedir(names);
-    return is_found;
-}
-
 /* --- life ----------------------------------------------------------------- */
 
 int hold_make(const struct vbd *vbd, const struct message_connect *connect)

@@ -14,9 +14,13 @@ struct supervisor;
  * with; the lease lasts until the last copy of it is closed. -EWOULDBLOCK:
  * somebody else has it; or another -errno. */
 int lease_take(const struct supervisor *supervisor, const char *key);
+/* Has an earlier worker with this lease left word that the disk was in
+ * fail-stop (C8)? Whatever it wrote into the file says so. */
+bool lease_has_note(int lease);
+void lease_clear_note(int lease);
 /* Has somebody, also one of ours? What cannot be known is answered by yes. */
 bool lease_is_taken(const struct supervisor *supervisor, const char *key);
-/* Nobody has it any more. */
+/* Nobody has it any more. A note stays for the next one. */
 void lease_remove(const struct supervisor *supervisor, const char *key);
 
 #endif

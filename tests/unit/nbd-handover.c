@@ -509,6 +509,51 @@ static void check_orphan(void)
     CHECK_EQ(local_server_stop(&rig.server), 0);
 }
 
+static bool has_note(FILE *lease)
+{
+    struct stat status;
+
+    REQUIRE(fstat(fileno(lease), &status) == 0);
+    return status.st_size > 0;
+}
+
+/* C8: a flush fails, the last one or one before, and there may be nobody to be
+ * told, now or later. */
+static void check_note(const char *engine, bool flushes, bool is_noted)
+{
+    char number[16];
+    const char *const arguments[] = { "--lease", number, NULL };
+    FILE *lease = tmpfile();
+    int fd;
+
+    REQUIRE(lease);
+    fd = fcntl(fileno(lease), F_DUPFD, 101); /* inherited */
+    snprintf(number, sizeof number, "%d", fd);
+    nbd_rig_open(engine, arguments);
+    close(fd);
+    nbd_client_open(&client, nbd_path, true);
+    CHECK_EQ(write_block(0), 0);
+    CHECK(!has_note(lease));
+    if (flushes) {
+        CHECK_EQ(nbd_client_flush(&client) != 0, is_noted);
+        CHECK_EQ(has_note(lease), is_noted);
+    }
+    close(rig.control);
+    CHECK(nbd_client_is_hung_up_on(&client));
+    nbd_client_drop(&client);
+    CHECK_EQ(waitpid(rig.worker, NULL, 0), rig.worker);
+    CHECK_EQ(has_note(lease), is_noted);
+    fclose(lease);
+    CHECK_EQ(local_server_stop(&rig.server), 0);
+}
+
+static void check_notes(void)
+{
+    check_note("error:flush=EIO/mem:size=8M", true, true);
+    check_note("error:flush=EIO/mem:size=8M", false, true);
+    check_note("mem:size=8M", true, false);
+}
+
 int main(void)
 {
     nbd_rig_files();
@@ -530,6 +575,7 @@ int main(void)
     TEST("a detach flushes after the last write", check_detach_order);
     TEST("a detach does not answer half of a read", check_detach_reading);
     TEST("a worker that loses its supervisor does the same", check_orphan);
+    TEST("it leaves word of a flush that failed", check_notes);
     nbd_rig_remove_files();
     return tap_done();
 }

@@ -687,6 +687,38 @@ static void check_fail_stop(void)
     CHECK(rig_detach(&device));
 }
 
+/* Nobody was connected but emulated clients; or who was has started anew. */
+static void check_fail_stop_without_record(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig_device device = rig_device(5, "xvda", "unheard");
+
+        CHECK(rig_ok(rig_attach(&device, "w", "held-stop")));
+        if (i == 1) {
+            rig_publish(&device, "4");
+            CHECK(rig_back_is(&device, "4"));
+        }
+        rig_kill_vbdd();
+        rig_front(&device, "1");
+        CHECK(rig_await_text(device.log, "ORPHAN"));
+        for (unsigned nr = 1; nr <= 2; nr++) { /* and it stays so */
+            rig_start_vbdd();
+            CHECK(rig_await_disk_state(device.target, "fail-stop"));
+            CHECK(rig_back_is(&device, "2"));
+            CHECK_EQ(count(&device, "--fail-stopped"), nr);
+            CHECK_EQ(rig_stop_vbdd(), 0);
+        }
+        rig_start_vbdd();
+        CHECK(rig_detach(&device));
+        CHECK(rig_ok(rig_attach(&device, "w", "ok")));
+        CHECK(rig_await_disk_state(device.target, "ready"));
+        restart(true);
+        CHECK(rig_await_disk_state(device.target, "ready"));
+        CHECK(rig_detach(&device));
+        rig_unlink(device.log);
+    }
+}
+
 /* Whichever of two that share a target the store names first. */
 static void check_shared(void)
 {
@@ -742,6 +774,8 @@ int main(void)
     TEST("a front end that has left meanwhile is let go", check_front_gone);
     TEST("a vbd that is detached meanwhile closes in order", check_detached);
     TEST("fail-stop is not forgotten, nor what it holds", check_fail_stop);
+    TEST("nor when no hold record can say so",
+         check_fail_stop_without_record);
     TEST("a reader does not keep the writer out", check_shared);
     TEST("a worker that crashed leaves nothing to go on with",
          check_worker_crash);
