@@ -462,7 +462,8 @@ static void start(struct disk *disk)
     if (!error) {
         cgroups_add(&disk->supervisor->cgroups, disk->target.key,
                     disk->cgroup);
-        cgroups_limit(disk->cgroup, disk->target.device, &options->rates);
+        cgroups_limit(disk->cgroup, disk->target.path, disk->target.device,
+                      &options->rates);
         error = launch(disk, lease, reason, sizeof reason);
         if (error)
             cgroups_remove(disk->cgroup);
