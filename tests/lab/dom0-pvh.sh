@@ -43,7 +43,7 @@ vbdctl stats
 xenstore-ls /local/domain/0/backend/vbd | sed 's/^/STORE: /'
 sleep 2
 xl destroy guest 2>/dev/null
-for i in $(seq 50); do [ -z "$(vbdctl --json list | grep '"pid"')" ] && break; sleep 0.2; done
+for i in $(seq 50); do [ -z "$(vbdctl --json list | grep '"worker"')" ] && break; sleep 0.2; done
 echo "LAB: disks after the guest is gone: $(vbdctl list | grep -c /dev/vda)"
 xl list | sed 's/^/LAB: xl list: /'
 e2fsck -f -n /dev/vda && echo "LAB: e2fsck clean"
