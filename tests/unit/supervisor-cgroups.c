@@ -146,7 +146,8 @@ static void check_limits(void)
     CHECK_STR(content("disk-block-8-10/io.max"),
               "8:16 rbps=max wbps=65536 riops=10 wiops=max");
     unlink(in("disk-block-8-10/io.max"));
-    cgroups_limit(path, "/dev/sda1", makedev(8, 16), &rates); /* is said, and no more */
+    /* is said, and no more */
+    cgroups_limit(path, "/dev/sda1", makedev(8, 16), &rates);
     cgroups_limit("", "/dev/sda1", makedev(8, 16), &rates);
     cgroups_remove(path);
 }
