@@ -136,6 +136,8 @@ void worker_finish_detach(struct worker *worker)
 
     if (!worker->detach_is_idle)
         return;
+    if (worker->is_holding && worker->detach_error)
+        worker_note_fail_stop(worker);
     worker_finish_hold(worker, worker->detach_error != 0);
     reply.error = target_close(&worker->target, &step);
     if (worker->detach_error) {

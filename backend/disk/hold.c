@@ -93,6 +93,14 @@ void worker_continue_hold(struct worker *worker)
         worker_begin_detach(worker, worker->detach_tag);
 }
 
+void worker_note_fail_stop(const struct worker *worker)
+{
+    int fd = worker->options->lease_fd;
+
+    if (fd >= 0 && pwrite(fd, "!", 1, 0) != 1)
+        log_error("fail-stop may be forgotten: %s", strerror(errno));
+}
+
 void worker_finish_hold(struct worker *worker, bool is_fail_stopped)
 {
     struct vbd *vbd;

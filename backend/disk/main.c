@@ -54,6 +54,7 @@ static void set_timer(void *context, uint64_t at_us)
 static void fail_stop(void *context, const char *sentence)
 {
     log_error("%s", sentence);
+    worker_note_fail_stop(context);
     worker_tell(context, MESSAGE_FAIL_STOP, 0, -EIO, sentence);
 }
 
@@ -255,6 +256,7 @@ static int parse_options(int argc, char **argv, struct worker_options *o)
     static const struct option options[] = {
         { "socket", required_argument, NULL, 's' },
         { "nbd-socket", required_argument, NULL, 'n' },
+        { "lease", required_argument, NULL, 'a' },
         { "refuse-after-handover", no_argument, NULL, 'h' },
         { "target", required_argument, NULL, 't' },
         { "engine", required_argument, NULL, 'e' },
@@ -282,6 +284,10 @@ static int parse_options(int argc, char **argv, struct worker_options *o)
         case 'n':
             if (!parse_fd(optarg, &o->nbd_fd))
                 return usage("--nbd-socket wants a descriptor");
+            break;
+        case 'a':
+            if (!parse_fd(optarg, &o->lease_fd))
+                return usage("--lease wants a descriptor");
             break;
         case 'h': o->refuses_after_handover = true; break;
         case 't': o->target = optarg; break;
@@ -356,7 +362,7 @@ static int take_bug(void)
 int main(int argc, char **argv)
 {
     struct worker_options options = {
-        .socket_fd = -1, .nbd_fd = -1, .engine = "aio",
+        .socket_fd = -1, .nbd_fd = -1, .lease_fd = -1, .engine = "aio",
         .flush_retry_us = 30 * 1000000, .budget_bytes = 32 << 20,
     };
     static struct worker worker;

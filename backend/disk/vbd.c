@@ -141,12 +141,28 @@ static int open_queues(struct vbd *vbd, const struct message_connect *connect,
     return error;
 }
 
+/* After a kexec, or in a crash kernel, a guest may make a new ring with the same
+ * grants and ports; nobody was there to see its front end start anew. */
+static bool has_new_ring(const struct vbd *vbd,
+                         const struct message_standing *standing)
+{
+    for (unsigned i = 0; i < vbd->nr_queues; i++)
+        if (back_ring_is_new_since(&vbd->queues[i].ring,
+                                   standing->queues[i].rsp_prod))
+            return true;
+    return false;
+}
+
 /* Where its rings stand if another worker has served them; from here on nobody
  * must believe that record any more. */
 static int take_over_rings(struct vbd *vbd,
                            const struct message_standing *standing,
                            const char **what)
 {
+    *what = "take a new ring for the one that was held,";
+    if (standing->seal == MESSAGE_STANDING_SEAL &&
+        has_new_ring(vbd, standing))
+        return -ESTALE;
     *what = "go on with the ring";
     for (unsigned i = 0; i < vbd->nr_queues; i++)
         if (!back_ring_resume(&vbd->queues[i].ring,

@@ -26,6 +26,7 @@ struct vbd;
 struct worker_options {
     int socket_fd;           /* listening; the supervisor connects to it */
     int nbd_fd;              /* listening, for NBD clients; -1: none */
+    int lease_fd;            /* the target's; -1: none */
     bool refuses_after_handover; /* C11: emulated-after-handover = refuse */
     const char *disk;        /* its number, for the log; NULL: not known */
     const char *target;      /* NULL: an engine without one */

@@ -193,9 +193,10 @@ int platform_xen_open(struct platform **platform, char *reason,
         xen->grants = xengnttab_open((xentoollog_logger *)xen->logger, 0);
     if (!xen->grants) {
         error = last_error();
-        snprintf(reason, reason_size,
-                 "cannot open the grant device (/dev/xen/gntdev): %s; is this "
-                 "a Xen host, and is xen-gntdev loaded?", strerror(-error));
+        snprintf(reason, reason_size, xen->events
+                 ? "cannot open the grant device (/dev/xen/gntdev): %s; is "
+                   "this a Xen host, and is xen-gntdev loaded?"
+                 : "cannot wait for events: %s", strerror(-error));
         xen_close(&xen->base);
         return error;
     }

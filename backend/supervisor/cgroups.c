@@ -140,9 +140,11 @@ void cgroups_add(const struct cgroups *cgroups, const char *key,
         return;
     }
     if (snprintf(path, CGROUP_PATH_BYTES, "%s/" DISK_PREFIX "%s",
-                 cgroups->path, key) < CGROUP_PATH_BYTES &&
-        (mkdir(path, 0755) == 0 || errno == EEXIST))
-        return;
+                 cgroups->path, key) < CGROUP_PATH_BYTES) {
+        rmdir(path); /* a killed vbdd's, with the limits of that day */
+        if (mkdir(path, 0755) == 0 || errno == EEXIST)
+            return;
+    }
     log_warning("%s: %s; the disk has no control group of its own", path,
                 strerror(errno));
     path[0] = '\0';
@@ -159,7 +161,7 @@ static void add_rate(char *line, unsigned size, const char *name,
         snprintf(line + used, size - used, " %s=max", name);
 }
 
-void cgroups_limit(const char *path, dev_t device,
+void cgroups_limit(const char *path, const char *target, dev_t device,
                    const struct cgroup_rates *rates)
 {
     dev_t whole = sysfs_whole(device);
@@ -176,8 +178,8 @@ void cgroups_limit(const char *path, dev_t device,
     add_rate(line, sizeof line, "wiops", rates->writes);
     error = path[0] ? cgroup_write(path, "io.max", line) : -ENOENT;
     if (error)
-        log_warning("its rates cannot be limited ('%s' in io.max): %s", line,
-                    path[0] ? strerror(-error) : no_groups);
+        log_warning("%s: its rates cannot be limited ('%s' in io.max): %s",
+                    target, line, path[0] ? strerror(-error) : no_groups);
 }
 
 void cgroups_remove(const char *path)

@@ -25,8 +25,8 @@ void cgroups_begin(struct cgroups *cgroups);
  * and removes what workers of a vbdd that was killed have left behind. */
 void cgroups_use(struct cgroups *cgroups, const char *path);
 
-/* The group of the disk with this key (control/key.h), made if it is not
- * there; "" when there is none. */
+/* The group of the disk with this key (control/key.h), made anew, unless
+ * somebody is in it; "" when there is none. */
 void cgroups_add(const struct cgroups *cgroups, const char *key,
                  char path[CGROUP_PATH_BYTES]);
 /* What a group may do in each second; 0: as much as it likes. */
@@ -34,8 +34,8 @@ struct cgroup_rates {
     uint64_t read_bytes, written_bytes, reads, writes;
 };
 /* Limits the group path to rates on the device, or on the whole disk that it is
- * a partition of. Says so where that cannot be. */
-void cgroups_limit(const char *path, dev_t device,
+ * a partition of. Says so, of the target, where that cannot be. */
+void cgroups_limit(const char *path, const char *target, dev_t device,
                    const struct cgroup_rates *rates);
 /* Its worker has gone. path: as above, "" among them. */
 void cgroups_remove(const char *path);

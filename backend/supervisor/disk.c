@@ -276,10 +276,20 @@ static void print_end(int status, char *text, unsigned size)
                  WEXITSTATUS(status));
 }
 
+/* Nobody is at work on the target any more: it goes to who waits for it. */
+static void pass_on(struct disk *disk)
+{
+    if (TAILQ_EMPTY(&disk->vbds)) {
+        disk_free(disk);
+        return;
+    }
+    waiters_finish(&disk->ending, 0, "");
+    start(disk);
+}
+
 static void on_ended(void *owner, int status)
 {
     struct disk *disk = owner;
-    bool was_draining = disk->state == DISK_DRAINING;
     struct vbd *vbd;
     char end[64];
 
@@ -321,12 +331,7 @@ static void on_ended(void *owner, int status)
         let_go_all(disk);
         return;
     }
-    if (was_draining && !TAILQ_EMPTY(&disk->vbds)) {
-        waiters_finish(&disk->ending, 0, "");
-        start(disk);
-        return;
-    }
-    disk_free(disk);
+    pass_on(disk);
 }
 
 static const struct worker_events disk_events = {
@@ -343,12 +348,13 @@ static int launch(struct disk *disk, int lease, char *reason, unsigned size)
     const struct worker_fds fds = { .nbd = disk->door.fd, .lease = lease };
     char socket[NUMBER_BYTES], nbd_socket[NUMBER_BYTES], retry[NUMBER_BYTES],
          budget[NUMBER_BYTES], number[NUMBER_BYTES], name[NUMBER_BYTES + 8],
-         dir[256];
+         held[NUMBER_BYTES], dir[256];
     const char *argv[MAX_ARGUMENTS];
     unsigned nr = 0;
 
     snprintf(socket, sizeof socket, "%d", WORKER_SOCKET);
     snprintf(nbd_socket, sizeof nbd_socket, "%d", WORKER_NBD_SOCKET);
+    snprintf(held, sizeof held, "%d", WORKER_LEASE);
     snprintf(retry, sizeof retry, "%" PRIu64, options->flush_retry_us);
     snprintf(budget, sizeof budget, "%" PRIu64, options->budget_bytes);
     snprintf(number, sizeof number, "%" PRIu32, disk->number);
@@ -357,6 +363,7 @@ static int launch(struct disk *disk, int lease, char *reason, unsigned size)
              supervisor->options.state_dir, number);
     argv[nr++] = supervisor->options.worker_path;
     argv[nr++] = "--socket", argv[nr++] = socket;
+    argv[nr++] = "--lease", argv[nr++] = held;
     argv[nr++] = "--disk", argv[nr++] = number;
     argv[nr++] = "--target", argv[nr++] = disk->target.path;
     argv[nr++] = "--engine", argv[nr++] = options->engine;
@@ -387,20 +394,21 @@ static int launch(struct disk *disk, int lease, char *reason, unsigned size)
 }
 
 /* Fail-stop is remembered over everything but an attach by hand (C8). A worker
- * whose supervisor had gone has left word of it in its vbds' records only. */
-static void recall_fail_stop(struct disk *disk)
+ * whose supervisor had gone has left word of it with the lease only. */
+static void recall_fail_stop(struct disk *disk, int lease)
 {
     struct supervisor *supervisor = disk->supervisor;
     const char *key = disk->target.key;
+    bool is_noted = lease_has_note(lease);
 
     if (disk->is_reattach)
         marker_clear(supervisor, key);
     marker_get(supervisor, key, disk->fail_stop, sizeof disk->fail_stop);
-    if (disk->is_reattach || disk->fail_stop[0] ||
-        !holds_are_fail_stopped(supervisor, key))
-        return;
-    strcpy(disk->fail_stop, "a flush failed while no vbdd was there");
-    marker_set(supervisor, key, disk->fail_stop);
+    if (is_noted && !disk->is_reattach && !disk->fail_stop[0]) {
+        strcpy(disk->fail_stop, "a flush failed while no vbdd was there");
+        marker_set(supervisor, key, disk->fail_stop);
+    }
+    lease_clear_note(lease);
 }
 
 /* False: an earlier vbdd's worker is still draining the target. */
@@ -420,9 +428,13 @@ static bool take_lease(struct disk *disk, int *lease)
 
 static void on_waiting(struct ev_loop *loop, ev_timer *timer, int revents)
 {
+    struct disk *disk = timer->data;
+
     (void)revents;
+    if (lease_is_taken(disk->supervisor, disk->target.key))
+        return;
     ev_timer_stop(loop, timer);
-    start(timer->data);
+    pass_on(disk);
 }
 
 /* Starts the worker, or waits until there may be one. */
@@ -437,11 +449,12 @@ static void start(struct disk *disk)
     disk->why[0] = disk->fail_stop[0] = '\0';
     if (ev_is_active(&disk->waiting) || !take_lease(disk, &lease))
         return;
-    recall_fail_stop(disk);
     if (lease < 0) {
         error = lease;
         snprintf(reason, sizeof reason, "the lease of %.200s cannot be had: "
                  "%s", disk->target.path, strerror(-error));
+    } else {
+        recall_fail_stop(disk, lease);
     }
     if (!error && options->has_nbd)
         error = door_open(&disk->door, disk->supervisor, disk->number,
@@ -449,7 +462,8 @@ static void start(struct disk *disk)
     if (!error) {
         cgroups_add(&disk->supervisor->cgroups, disk->target.key,
                     disk->cgroup);
-        cgroups_limit(disk->cgroup, disk->target.device, &options->rates);
+        cgroups_limit(disk->cgroup, disk->target.path, disk->target.device,
+                      &options->rates);
         error = launch(disk, lease, reason, sizeof reason);
         if (error)
             cgroups_remove(disk->cgroup);
@@ -497,9 +511,7 @@ static void end(struct disk *disk)
         disk->state = DISK_DRAINING;
         if (disk->worker)
             worker_kill(disk->worker);
-        else
-            disk_free(disk);
-        return;
+        return; /* or an old worker is waited for, as before (C12) */
     case DISK_READY:
         end_worker(disk, MESSAGE_DETACH);
         return;
@@ -522,10 +534,13 @@ void disk_stop(struct disk *disk)
         disk->state = DISK_DRAINING;
         if (disk->worker)
             worker_kill(disk->worker);
-        else
-            let_go_all(disk);
-        return;
+        /* fall through */
     case DISK_DRAINING:
+        if (disk->worker)
+            return;
+        strcpy(disk->why, "vbdd was stopped while the worker of an earlier "
+               "one was at work on the target");
+        let_go_all(disk);
         return;
     case DISK_FAILED:
         disk->why[0] = '\0'; /* said when it happened */
@@ -559,6 +574,13 @@ bool disk_await_end(struct supervisor *supervisor, const char *key,
         return false;
     LIST_INSERT_HEAD(&disk->ending, waiter, link);
     return true;
+}
+
+bool disk_has_old_worker(struct supervisor *supervisor, const char *key)
+{
+    const struct disk *disk = find_key(supervisor, key);
+
+    return !(disk && disk->worker) && lease_is_taken(supervisor, key);
 }
 
 struct vbd *disk_find_leaving(const struct vbd *vbd,

@@ -8,8 +8,9 @@
  *      +-> DRAINING --------+
  *
  * STARTING: the worker opens and claims the target; before that, there may be
- * one of an earlier vbdd to be waited for. DRAINING: it was told to end, or has said that it could not start; the target counts as free when
- * the process has gone, never before. FAILED: the worker died while it was
+ * one of an earlier vbdd to be waited for. DRAINING: it was told to end, or has
+ * said that it could not start; the target counts as free when the process has
+ * gone, the earlier vbdd's as well, never before. FAILED: the worker died while it was
  * serving; the vbds stay, and the disk goes with the last of them. */
 #ifndef VBDD_SUPERVISOR_DISK_H
 #define VBDD_SUPERVISOR_DISK_H
@@ -63,6 +64,9 @@ void disk_detach(struct vbd *vbd);
  * none has it now. */
 bool disk_await_end(struct supervisor *supervisor, const char *key,
                     struct waiter *waiter);
+
+/* Is a worker of an earlier vbdd still at work on the target? */
+bool disk_has_old_worker(struct supervisor *supervisor, const char *key);
 
 /* vbdd stops: the worker holds its vbds' rings, drains, flushes and ends. All
  * vbds are off the disk when it has. May free the disk. */

@@ -13,10 +13,13 @@
 /* CONNECT, which comes next, tells the guest's administrator. */
 static void given(void *context, const struct message *reply)
 {
+    static struct log_limit limit; /* guests can have it said */
+
     (void)context;
     if (reply && reply->error)
-        log_error("a worker cannot use event channels: %s",
-                  strerror(-reply->error));
+        log_limited(&limit, LOG_LEVEL_ERROR,
+                    "a worker cannot use event channels: %s",
+                    strerror(-reply->error));
 }
 
 void events_give(struct vbd *vbd)

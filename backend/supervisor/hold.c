@@ -161,37 +161,23 @@ int hold_resume(const struct vbd *vbd, struct message_connect *connect,
     return -ESTALE;
 }
 
-static bool is_fail_stopped(const struct hold *hold, const char *key)
+/* The record names the target of that worker, unless it is damaged; the node
+ * may name another one by now. */
+bool hold_is_in_use(const struct vbd *vbd)
 {
-    return memcmp(hold->identity.magic, HOLD_MAGIC,
-                  sizeof hold->identity.magic) == 0 &&
-           hold->standing.seal == MESSAGE_STANDING_SEAL &&
-           hold->standing.is_fail_stopped &&
-           strncmp(hold->identity.key, key, sizeof hold->identity.key) == 0;
-}
-
-bool holds_are_fail_stopped(const struct supervisor *supervisor,
-                            const char *key)
-{
-    char path[PATH_BYTES];
-    struct dirent *entry;
-    bool is_found = false;
-    struct hold hold;
-    DIR *names;
+    struct supervisor *supervisor = vbd->supervisor;
+    struct hold hold = { .standing.seal = 0 };
+    char path[PATH_BYTES], key[TARGET_KEY_BYTES];
     int fd;
 
-    print_dir(supervisor, path);
-    names = opendir(path);
-    while (names && !is_found && (entry = readdir(names))) {
-        fd = open_record(dirfd(names), entry->d_name, &hold);
-        if (fd < 0)
-            continue;
+    print_path(vbd, path);
+    fd = open_record(AT_FDCWD, path, &hold);
+    if (fd >= 0)
         close(fd);
-        is_found = is_fail_stopped(&hold, key);
-    }
-    if (names)
-        closedir(names);
-    return is_found;
+    snprintf(key, sizeof key, "%.*s", TARGET_KEY_BYTES - 1, hold.identity.key);
+    return (key[0] && disk_has_old_worker(supervisor, key)) ||
+           (vbd->disk &&
+            disk_has_old_worker(supervisor, vbd->disk->target.key));
 }
 
 /* --- life ----------------------------------------------------------------- */

@@ -28,10 +28,8 @@ int hold_resume(const struct vbd *vbd, struct message_connect *connect,
                 char *reason, unsigned reason_size);
 /* Is there one? It need not be of any use. */
 bool hold_exists(const struct vbd *vbd);
-/* Was the target's disk in fail-stop when its vbds were held? As
- * hold_resume(). */
-bool holds_are_fail_stopped(const struct supervisor *supervisor,
-                            const char *key);
+/* May a worker of an earlier vbdd still be at work on its ring? */
+bool hold_is_in_use(const struct vbd *vbd);
 /* Removes it. why: for the log, if there was one; or NULL. */
 void hold_drop(const struct vbd *vbd, const char *why);
 

@@ -6,11 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backend/supervisor/supervisor.h"
 #include "backend/supervisor/worker.h"
+#include "common/host/log.h"
 
 enum { PATH_BYTES = 512 };
 
@@ -38,10 +41,42 @@ int lease_take(const struct supervisor *supervisor, const char *key)
     return lease;
 }
 
+bool lease_has_note(int lease)
+{
+    struct stat status;
+
+    return fstat(lease, &status) == 0 && status.st_size > 0;
+}
+
+void lease_clear_note(int lease)
+{
+    if (ftruncate(lease, 0) < 0)
+        log_warning("a lease cannot be emptied: %s", strerror(errno));
+}
+
+bool lease_is_taken(const struct supervisor *supervisor, const char *key)
+{
+    char path[PATH_BYTES];
+    bool is_taken;
+    int fd;
+
+    if (strchr(key, '/'))
+        return false; /* that is no key */
+    print_path(supervisor, key, path);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno != ENOENT;
+    is_taken = flock(fd, LOCK_SH | LOCK_NB) < 0;
+    close(fd);
+    return is_taken;
+}
+
 void lease_remove(const struct supervisor *supervisor, const char *key)
 {
     char path[PATH_BYTES];
+    struct stat status;
 
     print_path(supervisor, key, path);
-    unlink(path);
+    if (stat(path, &status) == 0 && status.st_size == 0)
+        unlink(path);
 }

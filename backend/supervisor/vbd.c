@@ -338,10 +338,14 @@ void vbd_let_go(struct vbd *vbd)
     vbd_set_dirty(vbd);
 }
 
+/* Its front end hears of it when the old worker has ended. */
 void vbd_lose_hold(struct vbd *vbd, const char *text)
 {
-    if (vbd->ring == VBD_RING_HELD && !vbd->supervisor->is_stopping)
-        fail(vbd, text);
+    if (vbd->ring != VBD_RING_HELD || vbd->error[0] ||
+        vbd->supervisor->is_stopping)
+        return;
+    snprintf(vbd->error, sizeof vbd->error, "%s", text);
+    vbd_set_dirty(vbd);
 }
 
 /* --- looking -------------------------------------------------------------- */
@@ -431,12 +435,15 @@ static bool recall(struct vbd *vbd)
  * be using the disk. */
 static void adopt_ring(struct vbd *vbd)
 {
-    if (hold_exists(vbd)) {
-        vbd->ring = VBD_RING_HELD;
-        vbd->front = XENBUS_CONNECTED; /* until the store says otherwise */
-    } else if (vbd->state == XENBUS_CONNECTED) {
-        fail(vbd, "its ring was lost when vbdd ended without holding it");
-    }
+    bool has_record = hold_exists(vbd);
+
+    if (!has_record && vbd->state != XENBUS_CONNECTED)
+        return;
+    vbd->ring = VBD_RING_HELD;
+    vbd->front = XENBUS_CONNECTED; /* until the store says otherwise */
+    if (!has_record)
+        vbd_lose_hold(vbd, "its ring was lost when vbdd ended without "
+                           "holding it");
 }
 
 /* Of those that an earlier vbdd has left, who only reads is looked at once
@@ -463,7 +470,8 @@ static void adopt(struct vbd *vbd, const struct back *back)
     node_print_frontend(vbd, vbd->frontend, sizeof vbd->frontend);
     watch_front(vbd, true);
     vbd->state = back->state;
-    if (vbd->state != XENBUS_INITIALISING)
+    vbd->is_left_over = vbd->state != XENBUS_INITIALISING;
+    if (vbd->is_left_over)
         xentop_adopt(vbd);
     switch (back->state) {
     case XENBUS_CLOSED:
@@ -563,6 +571,15 @@ static bool step(struct vbd *vbd, bool is_online)
     return false;
 }
 
+/* As long as a worker of an earlier vbdd is at work on its ring nobody is told
+ * that the ring is given back: a read of that worker's could end up in whatever
+ * the front end, or the guest's next kernel, keeps in those pages by then. */
+static bool must_wait(struct vbd *vbd)
+{
+    vbd->is_left_over = vbd->is_left_over && hold_is_in_use(vbd);
+    return vbd->is_left_over;
+}
+
 /* One that was held has nothing to go on with, and that could not be written
  * yet. */
 static void fail_again(struct vbd *vbd)
@@ -596,7 +613,7 @@ void vbd_evaluate(struct vbd *vbd)
     if (is_stopping && vbd->disk)
         return;
     if (is_stopping) {
-        if (must_leave(vbd))
+        if (must_leave(vbd) && !must_wait(vbd))
             leave(vbd);
         else
             waiters_finish(&vbd->releasing, -ESHUTDOWN, "vbdd was stopped "
@@ -614,6 +631,10 @@ void vbd_evaluate(struct vbd *vbd)
     } else if (back.state == XENBUS_CLOSING &&
                vbd->state != XENBUS_UNKNOWN) {
         vbd->state = XENBUS_CLOSING; /* the toolstack's word */
+    }
+    if (must_wait(vbd)) {
+        backend_retry(vbd);
+        return;
     }
     fail_again(vbd);
     /* It broke, and still is there. */

@@ -46,6 +46,8 @@ struct vbd {
     bool was_alive, is_dead, is_suspended; /* the domain */
     bool is_domain_checked; /* domain.c's, within one look at all */
     bool is_write_failed;
+    bool is_left_over;   /* by an earlier vbdd, whose worker may still have
+                            its ring */
     bool was_put_off;    /* for those who write, when it was found */
     bool is_in_xentop;   /* xentop.c's: it has a file there */
 

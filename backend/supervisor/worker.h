@@ -33,7 +33,7 @@ enum { WORKER_SOCKET = 3, WORKER_NBD_SOCKET, WORKER_LEASE };
 /* What it inherits besides its socket; borrowed. */
 struct worker_fds {
     int nbd;   /* a second listening socket, or -1 */
-    int lease; /* of its target; it need not know of it */
+    int lease; /* of its target */
 };
 
 /* argv: of the program, NULL-terminated, argv[0] its path; "--socket FD" is

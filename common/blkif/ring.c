@@ -112,6 +112,12 @@ void back_ring_init(struct back_ring *ring, volatile void *shared,
         .shared = shared, .abi = abi, .slots = ring_slots(abi, nr_pages) };
 }
 
+bool back_ring_is_new_since(const struct back_ring *ring, uint32_t rsp_prod)
+{
+    return shared_load(&shared_header(ring->shared)->rsp_prod,
+                       __ATOMIC_RELAXED) != rsp_prod;
+}
+
 bool back_ring_resume(struct back_ring *ring, uint32_t req_cons,
                       uint32_t rsp_prod)
 {

@@ -47,6 +47,11 @@ void front_ring_init(struct front_ring *ring, volatile void *shared,
                      uint32_t nr_pages, enum blkif_abi abi);
 void back_ring_init(struct back_ring *ring, volatile void *shared,
                     uint32_t nr_pages, enum blkif_abi abi);
+/* Is this not the ring on which an earlier back end had published rsp_prod
+ * responses? Only a back end writes that index, and a new ring begins at 0, so
+ * that the answer is right whenever the front end is honest, and a no does no
+ * harm where the earlier one had published none. */
+bool back_ring_is_new_since(const struct back_ring *ring, uint32_t rsp_prod);
 /* Instead: goes on where an earlier back end stopped, which had taken the
  * requests up to req_cons and published rsp_prod responses. What lies between
  * is never answered, and takes up room. False when that is more than the ring

@@ -432,10 +432,40 @@ static void check_forged_request(void)
     unlink(target);
 }
 
-/* What the ring says of responses is not believed: nothing old is done again,
- * nothing new skipped. */
+/* The guest's next kernel has made its ring where the last one's was. */
+static void check_new_ring(void)
+{
+    struct blkif_wire_request r;
+
+    start("aio", BLKIF_ABI_NATIVE, 2, 1);
+    for (unsigned round = 0; round < 2; round++) {
+        CHECK_EQ(hold(true), 0);
+        front_ring_init(&guest.queues[1].ring,
+                        guest.queues[1].ring.shared, 1, BLKIF_ABI_NATIVE);
+        put[1] = 0;
+        if (round == 0) { /* the last one's had not answered anything yet */
+            CHECK_EQ(go_on("aio", NULL).error, 0);
+            write_page(1, 0, 0, &r);
+            rig_push_on(&guest, 1);
+            expect(1, 1, BLKIF_RSP_OKAY);
+            rig_end_grants(&guest, &r);
+        }
+    }
+    CHECK_EQ(go_on("aio", NULL).error, -ESTALE);
+    CHECK(is_sealed(record));
+    CHECK_EQ(rig_stats(&rig).requests[BLKIF_OP_WRITE], 0);
+    rig_end_rings(&guest);
+    rig_guest_close(&guest);
+    CHECK_EQ(rig_detach(&rig), 0);
+    close(record);
+    unlink(target);
+}
+
+/* What the ring says of responses is at most a reason not to go on: nothing old
+ * is done again, nothing new skipped. */
 static void check_forged_response(void)
 {
+    struct message_standing standing;
     struct blkif_wire_request r[2];
 
     start("aio", BLKIF_ABI_NATIVE, 1, 1);
@@ -446,8 +476,12 @@ static void check_forged_response(void)
     }
     CHECK_EQ(hold(true), 0);
     expect_standing(0);
+    standing = rig_record_standing(record);
+    header_of(&guest)->rsp_prod = 1;
+    CHECK_EQ(go_on("aio", NULL).error, -ESTALE);
+    header_of(&guest)->rsp_prod = 2;
+    CHECK_EQ(connect_ring(&guest, 1, record, &standing).error, 0);
     header_of(&guest)->rsp_prod = 0;
-    CHECK_EQ(go_on("aio", NULL).error, 0);
     CHECK(rig_is_settled(&rig, 0, 0));
     header_of(&guest)->rsp_prod = 2;
     rig_end_grants(&guest, &r[0]);
@@ -501,6 +535,7 @@ int main(void)
     TEST("and what it holds is freed with its data", check_held_data);
     TEST("a last flush that fails is in the record", check_last_flush);
     TEST("write-through stays", check_write_through);
+    TEST("a new ring at the same place is not gone on with", check_new_ring);
     TEST("a forged request index breaks that ring and no other",
          check_forged_request);
     TEST("a forged response index is not believed", check_forged_response);

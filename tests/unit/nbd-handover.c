@@ -441,6 +441,34 @@ static void check_detach(void)
     CHECK_EQ(local_server_stop(&rig.server), 0);
 }
 
+/* Neither a detach nor a hold waits for a client who does not read: here the
+ * disk has done all that he asked, and his socket takes no more. */
+static void check_unread(enum message_type how, bool is_structured)
+{
+    struct nbd_client stalled;
+    struct message_nbd_stats stats;
+
+    nbd_rig_open("mem:size=8M", NULL);
+    nbd_client_open(&stalled, nbd_path, is_structured);
+    for (unsigned i = 0; i < 20; i++)
+        nbd_client_ask(&stalled, NBD_WIRE_CMD_READ, 0, 0, MIB);
+    nbd_client_ask(&stalled, NBD_WIRE_CMD_DISC, 0, 0, 0);
+    do {
+        stats = nbd_rig_stats();
+    } while (stats.clients[0].in_flight == 0);
+    CHECK_EQ(rig_ask(&rig, (struct message){ .type = how }).error, 0);
+    nbd_client_drop(&stalled);
+    CHECK_EQ(waitpid(rig.worker, NULL, 0), rig.worker);
+    close(rig.control);
+    CHECK_EQ(local_server_stop(&rig.server), 0);
+}
+
+static void check_all_unread(void)
+{
+    for (unsigned i = 0; i < 4; i++)
+        check_unread(i % 2 ? MESSAGE_HOLD : MESSAGE_DETACH, i / 2);
+}
+
 /* The flush of a detach comes after the last write of a client. */
 static void check_detach_order(void)
 {
@@ -488,7 +516,9 @@ static void check_detach_reading(void)
         usleep(1000);
     CHECK_EQ(rig_detach(&rig), 0);
     while (nbd_client_next(&client, &reply))
-        ends += !nbd_client_take(&client, &reply, 0, all, sizeof all, &answer);
+        ends += !nbd_client_take(&client, &reply, 0, all, sizeof all,
+                                 &answer) &&
+                answer.error != UINT32_MAX; /* cut off is no end */
     CHECK_EQ(ends, 0);
     nbd_client_drop(&client);
 }
@@ -509,6 +539,51 @@ static void check_orphan(void)
     CHECK_EQ(local_server_stop(&rig.server), 0);
 }
 
+static bool has_note(FILE *lease)
+{
+    struct stat status;
+
+    REQUIRE(fstat(fileno(lease), &status) == 0);
+    return status.st_size > 0;
+}
+
+/* C8: a flush fails, the last one or one before, and there may be nobody to be
+ * told, now or later. */
+static void check_note(const char *engine, bool flushes, bool is_noted)
+{
+    char number[16];
+    const char *const arguments[] = { "--lease", number, NULL };
+    FILE *lease = tmpfile();
+    int fd;
+
+    REQUIRE(lease);
+    fd = fcntl(fileno(lease), F_DUPFD, 101); /* inherited */
+    snprintf(number, sizeof number, "%d", fd);
+    nbd_rig_open(engine, arguments);
+    close(fd);
+    nbd_client_open(&client, nbd_path, true);
+    CHECK_EQ(write_block(0), 0);
+    CHECK(!has_note(lease));
+    if (flushes) {
+        CHECK_EQ(nbd_client_flush(&client) != 0, is_noted);
+        CHECK_EQ(has_note(lease), is_noted);
+    }
+    close(rig.control);
+    CHECK(nbd_client_is_hung_up_on(&client));
+    nbd_client_drop(&client);
+    CHECK_EQ(waitpid(rig.worker, NULL, 0), rig.worker);
+    CHECK_EQ(has_note(lease), is_noted);
+    fclose(lease);
+    CHECK_EQ(local_server_stop(&rig.server), 0);
+}
+
+static void check_notes(void)
+{
+    check_note("error:flush=EIO/mem:size=8M", true, true);
+    check_note("error:flush=EIO/mem:size=8M", false, true);
+    check_note("mem:size=8M", true, false);
+}
+
 int main(void)
 {
     nbd_rig_files();
@@ -527,9 +602,12 @@ int main(void)
     TEST("no client waits for a supervisor that does not listen",
          check_deaf_supervisor);
     TEST("a detach throws everybody out, after what runs", check_detach);
+    TEST("neither a detach nor a hold waits for who does not read",
+         check_all_unread);
     TEST("a detach flushes after the last write", check_detach_order);
     TEST("a detach does not answer half of a read", check_detach_reading);
     TEST("a worker that loses its supervisor does the same", check_orphan);
+    TEST("it leaves word of a flush that failed", check_notes);
     nbd_rig_remove_files();
     return tap_done();
 }

@@ -89,13 +89,17 @@ static void check_taken_over(void)
 static void check_disks(void)
 {
     char path[CGROUP_PATH_BYTES], again[CGROUP_PATH_BYTES];
+    struct stat status;
 
     cgroups_use(&cgroups, own);
     cgroups_add(&cgroups, "file-fd01-77", path);
     CHECK_STR(path, in("disk-file-fd01-77"));
     CHECK(exists(path));
+    REQUIRE(chmod(path, 0700) == 0);
     cgroups_add(&cgroups, "file-fd01-77", again); /* left by another vbdd */
     CHECK_STR(again, path);
+    REQUIRE(stat(path, &status) == 0);
+    CHECK_EQ(status.st_mode & 0777, 0755); /* made anew */
     cgroups_remove(path);
     CHECK(!exists(path));
     cgroups_remove(path); /* is said, and no more than that */
@@ -131,19 +135,20 @@ static void check_limits(void)
     cgroups_use(&cgroups, own);
     cgroups_add(&cgroups, "block-8-10", path);
     make_file("disk-block-8-10/io.max");
-    cgroups_limit(path, makedev(8, 16), &none);
+    cgroups_limit(path, "/dev/sda1", makedev(8, 16), &none);
     CHECK_STR(content("disk-block-8-10/io.max"), "");
-    cgroups_limit(path, makedev(8, 1), &rates);
+    cgroups_limit(path, "/dev/sda1", makedev(8, 1), &rates);
     CHECK_STR(content("disk-block-8-10/io.max"),
               "8:0 rbps=104857600 wbps=max riops=max wiops=500");
     make_file("disk-block-8-10/io.max");
     rates = (struct cgroup_rates){ .written_bytes = 65536, .reads = 10 };
-    cgroups_limit(path, makedev(8, 16), &rates);
+    cgroups_limit(path, "/dev/sda1", makedev(8, 16), &rates);
     CHECK_STR(content("disk-block-8-10/io.max"),
               "8:16 rbps=max wbps=65536 riops=10 wiops=max");
     unlink(in("disk-block-8-10/io.max"));
-    cgroups_limit(path, makedev(8, 16), &rates); /* is said, and no more */
-    cgroups_limit("", makedev(8, 16), &rates);
+    /* is said, and no more */
+    cgroups_limit(path, "/dev/sda1", makedev(8, 16), &rates);
+    cgroups_limit("", "/dev/sda1", makedev(8, 16), &rates);
     cgroups_remove(path);
 }
 

@@ -47,8 +47,8 @@
  *   nbd-crowd    NBD_STATS is answered with more clients than there can be
  *   lossy        leaves no hold record
  *   wait-hold    writes its hold records once TARGET.go exists
- *   held-stop    its hold records say that it was in fail-stop, and that one
- *                request is held
+ *   held-stop    its lease and its hold records say that it was in fail-stop,
+ *                and these that one request is held
  *
  * Its rings stand at 1000 when they are held, or where CONNECT said that they
  * stood; with its supervisor it ends in the same way.
@@ -78,7 +78,7 @@
 enum { MAX_VBDS = 64 };
 
 static struct {
-    int listener, socket, nbd_listener;
+    int listener, socket, nbd_listener, lease;
     struct door_client {
         int fd; /* 0: nobody */
         int32_t pid;
@@ -383,6 +383,8 @@ static void hold(void)
     note("HOLD\n");
     if (is_mode("wait-hold"))
         await_go();
+    if (is_mode("held-stop") && pwrite(worker.lease, "!", 1, 0) != 1)
+        note("PWRITE %s\n", strerror(errno));
     for (unsigned i = 0; i < worker.nr_vbds && !is_mode("lossy"); i++) {
         struct message_standing *standing = &worker.vbds[i].standing;
 
@@ -549,6 +551,7 @@ static void parse(int argc, char **argv)
     static const struct option options[] = {
         { "socket", required_argument, NULL, 's' },
         { "nbd-socket", required_argument, NULL, 'n' },
+        { "lease", required_argument, NULL, 'l' },
         { "refuse-after-handover", no_argument, NULL, 0 },
         { "target", required_argument, NULL, 't' },
         { "engine", required_argument, NULL, 'e' },
@@ -570,6 +573,7 @@ static void parse(int argc, char **argv)
         switch (option) {
         case 's': worker.listener = atoi(optarg); break;
         case 'n': worker.nbd_listener = atoi(optarg); break;
+        case 'l': worker.lease = atoi(optarg); break;
         case 't': worker.target = optarg; break;
         case 'e': worker.engine = optarg; break;
         case 'r': worker.is_read_only = true; break;

@@ -9,6 +9,7 @@
  * stand-in, with workers that move no data and say what they were told; a test
  * that has the records in its hands while vbdd is away. */
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,24 +225,208 @@ static void check_old_worker(void)
     CHECK(rig_detach(&device));
 }
 
-/* It is stopped once more, or the vbd is taken away, while it waits. */
-static void check_impatience(void)
+/* One whose worker is still at work, and its vbdd another one. */
+static struct rig_device left(const char *vdev, const char *target)
 {
-    struct rig_device device = connected("xvda", "wait", "wait-hold");
+    struct rig_device device = connected(vdev, target, "wait-hold");
 
     rig_kill_vbdd();
     CHECK(rig_await_text(device.log, "HOLD"));
     rig_start_vbdd();
     CHECK(await_ring(&device, "held"));
+    return device;
+}
+
+/* When it returns vbdd has looked at all that was written before. */
+static void use_another(void)
+{
+    struct rig_device device = connected("xvdz", "another", "ok");
+
+    CHECK(rig_detach(&device));
+}
+
+static bool has_replied(int fd)
+{
+    return poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) > 0;
+}
+
+static bool says_ok(int fd)
+{
+    json_t *reply = rig_receive(fd);
+    bool is_ok = rig_ok(reply);
+
+    json_decref(reply);
+    return is_ok;
+}
+
+static int send_attach(const struct rig_device *device)
+{
+    char line[512];
+
+    snprintf(line, sizeof line, "{\"command\":\"attach\",\"domid\":%u,"
+             "\"vdev\":\"%s\",\"target\":\"%s\","
+             "\"options\":{\"engine\":\"wait-hold\"}}\n", device->domid,
+             device->vdev, device->target);
+    return rig_send(line);
+}
+
+static int send_detach(const struct rig_device *device, const char *force)
+{
+    char line[128];
+
+    snprintf(line, sizeof line, "{\"command\":\"detach\",\"domid\":%u,"
+             "\"vdev\":\"%s\",\"force\":%s}\n", device->domid, device->vdev,
+             force);
+    return rig_send(line);
+}
+
+/* All others go on, and it can be stopped once more. */
+static void check_impatience(void)
+{
+    struct rig_device device = left("xvda", "wait");
+
+    use_another();
     CHECK_EQ(rig_stop_vbdd(), 0);
     CHECK(has_record(&device));
+    CHECK(rig_await(device.back, "state", "4"));
     rig_start_vbdd();
     CHECK(await_ring(&device, "held"));
-    CHECK(rig_detach(&device));
-    CHECK(!has_record(&device));
+    use_another();
     rig_touch(device.go);
-    CHECK(rig_await_text(device.log, "ORPHAN"));
+    CHECK(await_ring(&device, "connected"));
+    CHECK_EQ(count(&device, "RESUME-AT"), 1);
+    CHECK(rig_detach(&device));
+}
+
+/* Whatever its front end, the guest's next kernel or the toolstack say
+ * meanwhile: an answer would tell them that its pages are theirs. */
+static void check_answers_wait(void)
+{
+    static const char *const states[] = { "1", "6", "5", "0" };
+    static const char *const ends[] = { "2", "6", "5", "6" };
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct rig_device device = left("xvda", "answer");
+
+        watch(&device, true);
+        rig_front(&device, states[i]);
+        use_another();
+        CHECK_EQ(count_writes(&device), 0);
+        watch(&device, false);
+        CHECK(has_record(&device));
+        rig_touch(device.go);
+        CHECK(rig_back_is(&device, ends[i]));
+        CHECK(rig_detach(&device));
+        rig_unlink(device.log);
+        rig_unlink(device.go);
+    }
+}
+
+static void check_leaving_waits(void)
+{
+    static const char *const forces[] = { "false", "true" };
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig_device device = left("xvda", "leaving");
+        int fd;
+
+        rig_front(&device, "6");
+        fd = send_detach(&device, forces[i]);
+        use_another();
+        CHECK(!has_replied(fd));
+        CHECK(has_record(&device));
+        CHECK_EQ(rig_stop_vbdd(), 0);
+        close(fd);
+        CHECK(has_record(&device));
+        rig_start_vbdd();
+        fd = send_detach(&device, forces[i]);
+        use_another();
+        CHECK(!has_replied(fd));
+        rig_touch(device.go);
+        CHECK(says_ok(fd));
+        CHECK(!has_record(&device));
+        CHECK(rig_await_disk_state(device.target, NULL));
+        rig_unlink(device.log);
+        rig_unlink(device.go);
+    }
+}
+
+static void check_deletion_waits(void)
+{
+    struct rig_device device = left("xvda", "deleted");
+
+    rig_remove(device.back);
+    use_another();
+    CHECK(has_record(&device));
+    rig_touch(device.go);
+    CHECK(rig_await_disk_state(device.target, NULL));
+    CHECK(!has_record(&device));
+    rig_remove(device.front);
+}
+
+/* It has nothing to go on with. */
+static void check_losses_wait(void)
+{
+    static const char *const sentences[] = { "its ring was lost",
+                                             "No such file" };
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig_device device = connected("xvda", "loss", "wait-hold");
+
+        rig_kill_vbdd();
+        CHECK(rig_await_text(device.log, "HOLD"));
+        rig_unlink(i ? device.target : record_of(&device));
+        rig_start_vbdd();
+        CHECK(await_ring(&device, "held"));
+        use_another();
+        CHECK(rig_await(device.back, "state", "4"));
+        rig_touch(device.go);
+        CHECK(rig_back_is(&device, "6"));
+        CHECK(rig_holds(device.back, "error", sentences[i]));
+        CHECK(rig_detach(&device));
+        rig_unlink(device.log);
+        rig_unlink(device.go);
+    }
+}
+
+/* Its vbd is gone, and another guest wants its target, and does not any more:
+ * that is not free before (C12), and then it is the next one's. */
+static void check_free(void)
+{
+    struct rig_device device = connected("xvda", "free", "wait-hold"),
+                      other = rig_device(6, "xvda", "free"),
+                      third = rig_device(7, "xvda", "free");
+    int attach, fd;
+
+    rig_kill_vbdd();
+    CHECK(rig_await_text(device.log, "HOLD"));
+    rig_remove(device.back);
+    rig_remove(device.front);
+    rig_start_vbdd();
+    for (unsigned i = 0; i < 2; i++) {
+        attach = send_attach(&other);
+        CHECK(rig_await_disk_state(other.target, "starting"));
+        rig_front(&other, "6");
+        fd = send_detach(&other, "false");
+        CHECK(rig_await_disk_state(other.target, "draining"));
+        CHECK(rig_refused(rig_receive(attach), "detached while"));
+        use_another();
+        CHECK(!has_replied(fd));
+        if (i == 0) {
+            CHECK_EQ(rig_stop_vbdd(), 0);
+            CHECK(rig_refused(rig_receive(fd), "was at work on the target"));
+            rig_start_vbdd();
+        }
+    }
+    attach = send_attach(&third);
+    CHECK(rig_await(third.back, "online", "1"));
+    use_another();
     CHECK_EQ(count(&device, "START"), 1);
+    rig_touch(device.go);
+    CHECK(says_ok(fd));
+    CHECK(says_ok(attach));
+    CHECK_EQ(count(&device, "START"), 2);
+    CHECK(rig_detach(&third));
 }
 
 /* --- records that are not of this ring ------------------------------------ */
@@ -502,6 +687,38 @@ static void check_fail_stop(void)
     CHECK(rig_detach(&device));
 }
 
+/* Nobody was connected but emulated clients; or who was has started anew. */
+static void check_fail_stop_without_record(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig_device device = rig_device(5, "xvda", "unheard");
+
+        CHECK(rig_ok(rig_attach(&device, "w", "held-stop")));
+        if (i == 1) {
+            rig_publish(&device, "4");
+            CHECK(rig_back_is(&device, "4"));
+        }
+        rig_kill_vbdd();
+        rig_front(&device, "1");
+        CHECK(rig_await_text(device.log, "ORPHAN"));
+        for (unsigned nr = 1; nr <= 2; nr++) { /* and it stays so */
+            rig_start_vbdd();
+            CHECK(rig_await_disk_state(device.target, "fail-stop"));
+            CHECK(rig_back_is(&device, "2"));
+            CHECK_EQ(count(&device, "--fail-stopped"), nr);
+            CHECK_EQ(rig_stop_vbdd(), 0);
+        }
+        rig_start_vbdd();
+        CHECK(rig_detach(&device));
+        CHECK(rig_ok(rig_attach(&device, "w", "ok")));
+        CHECK(rig_await_disk_state(device.target, "ready"));
+        restart(true);
+        CHECK(rig_await_disk_state(device.target, "ready"));
+        CHECK(rig_detach(&device));
+        rig_unlink(device.log);
+    }
+}
+
 /* Whichever of two that share a target the store names first. */
 static void check_shared(void)
 {
@@ -542,7 +759,12 @@ int main(void)
     TEST("a front end that is about to close keeps its ring", check_closing);
     TEST("what has grown is told, what has shrunk is not", check_size);
     TEST("a worker of an earlier vbdd is waited for", check_old_worker);
-    TEST("and nobody is stuck while that lasts", check_impatience);
+    TEST("all others are served while that lasts", check_impatience);
+    TEST("no answer comes before its last read has ended", check_answers_wait);
+    TEST("nor is it given back before", check_leaving_waits);
+    TEST("nor when its node is deleted", check_deletion_waits);
+    TEST("nor given up", check_losses_wait);
+    TEST("its target is not called free before", check_free);
     TEST("a record of another ring is refused", check_others);
     TEST("a damaged record is refused", check_damaged);
     TEST("a target that is not there any more closes the vbd",
@@ -552,6 +774,8 @@ int main(void)
     TEST("a front end that has left meanwhile is let go", check_front_gone);
     TEST("a vbd that is detached meanwhile closes in order", check_detached);
     TEST("fail-stop is not forgotten, nor what it holds", check_fail_stop);
+    TEST("nor when no hold record can say so",
+         check_fail_stop_without_record);
     TEST("a reader does not keep the writer out", check_shared);
     TEST("a worker that crashed leaves nothing to go on with",
          check_worker_crash);
