@@ -213,11 +213,11 @@ worker_killed() {
 }
 
 nr_domains_is() { [ "$(xl list | grep -c '^[^N]')" = "$1" ]; }
-# Xen's and libxl's patience ends before the writes do, which take 14 s.
+# Xen's and libxl's patience ends before the writes do, which take 20 s.
 slow_target() {
   flow destroyed with writes under way
   new_guest
-  attach "engine=delay:write=14s/aio,"
+  attach "engine=delay:write=20s/aio,"
   load one xvdb 4 2
   sleep 1
   check "xl destroy comes to its end" try xl destroy one
