@@ -126,12 +126,14 @@ static void check_full(void)
 
 static void check_restored(void)
 {
+    const struct grant_entry_v1 *before = table;
     int32_t held = hvm_grant_access(0, page_of(1), false), next;
 
     nr_replaced = 0;
     table[held].flags |= GTF_writing; /* by the end that is left behind */
     CHECK_EQ(hvm_grants_start(), 0);
     CHECK_EQ(nr_replaced, 2);
+    CHECK(table == before);
     CHECK_EQ(table[held].flags, 0);
     next = hvm_grant_access(0, page_of(2), false);
     CHECK(next != held);
