@@ -37,7 +37,7 @@ has_failed_flushes() { [ "$(counted flush_failures)" -gt "$1" ]; }
 is_fail_stopped() { vbdctl show "$(xl domid one)/xvda" | grep -q fail-stop; }
 flushes_still() { # the guest
   ask one 'grep -q "write back" /sys/block/xvda/queue/write_cache' &&
-    is_not ask one 'dmesg | grep -i -E "(flush|barrier).*(disabled|failed)"'
+    is_not ask one 'dmesg | grep -E "flush: disabled|op failed"'
 }
 
 # --- one attach ---------------------------------------------------------------
