@@ -32,7 +32,7 @@ ring_is() { ctl show "$1/xvda" | grep -q "^ring  *$2\$"; }
 
 # --- four guests, and an emulated disk --------------------------------------
 vbdverify --ring "$local_dir:1:xvda:queues=2" --ring "$local_dir:2:xvda" \
-    --look "$work/disk.img" --range 2048+1024 --time "${VBDD_TEST_TIME:-20}" \
+    --look "$work/disk.img" --range 2048+1024 --time 500 \
     --history "$work/history" --seed 11 >"$work/verify.out" 2>&1 &
 verify=$!
 boots() {
@@ -80,12 +80,16 @@ check "their nodes are watched" wait_for is_watching
 log() { grep "$@" "$work/vbdd.log"; }
 
 # --- vbdd goes and comes again ----------------------------------------------
-is_gone() { ! kill -0 "$1" 2>/dev/null; }
+forget() { # PID: it has ended
+    local pid others=()
+    for pid in "${pids[@]}"; do [ "$pid" = "$1" ] || others+=("$pid"); done
+    pids=("${others[@]}")
+}
 go_and_come() { # SIGNAL
     kill "-$1" "$vbdd_pid"
     wait "$vbdd_pid" 2>/dev/null
     status=$?
-    pids=("${pids[@]/$vbdd_pid/}")
+    forget "$vbdd_pid"
     start_vbdd 7>&-
     wait_for ring_is 1 connected && wait_for ring_is 2 connected &&
         wait_for ring_is 4 connected
@@ -97,19 +101,15 @@ repeat() { # SIGNAL STATUS
     for ((n = 1; n <= rounds; n++)); do
         go_and_come "$1" || { echo "not all connected, round $n"; return 1; }
         [ "$status" = "$2" ] || { echo "status $status"; return 1; }
-        # while there is load it goes on
-        is_gone $verify || wait_for has_moved || is_gone $verify || return 1
+        wait_for has_moved || return 1 # the load goes on
     done
 }
 check "vbdd is stopped and started, $rounds times" repeat TERM 0
-stopped=$(is_gone $verify && echo no || echo yes)
 check "and killed and started, $rounds times" repeat KILL 137
-killed=$(is_gone $verify && echo no || echo yes)
-note "under load to the end: the stops $stopped, the kills $killed"
 check "nothing was written to the nodes of those who stay" \
-    eval 'nodes; [ "$(nodes | grep -c /4/)" = 1 ] &&
-          { [ "$killed" = no ] || is_watching; }'
+    eval 'nodes; is_watching'
 
+kill -INT $verify # which ends its run
 check "vbdverify finds no read that cannot be" wait $verify
 sed 's/^/# /' "$work/verify.out"
 check "nor is anything missing in the end" \

@@ -72,7 +72,8 @@ TESTS += %D%/frontend-port-linux
 %C%_frontend_port_linux_SOURCES = %D%/frontend-port-linux.c \
 	%D%/local-server.h %D%/tap.h
 %C%_frontend_port_linux_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
-%C%_frontend_port_linux_LDADD = libportlinux.a libporthosted.a libhost.a \
+%C%_frontend_port_linux_LDADD = libportlinux.a libporthosted.a libvbdfront.a \
+	libhost.a \
 	$(XENSTORE_LIBS) -lxentoollog
 %C%_frontend_port_linux_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mremap
 EXTRA_%C%_frontend_port_linux_DEPENDENCIES = vbdd-local
