@@ -551,10 +551,12 @@ static void check_wait_for_drain(void)
 }
 
 /* What xl destroy does: the trees go, whatever the guest has under way. */
+/* In this order, so that whoever sees the DISCONNECT knows that vbdd has seen
+ * the removal. */
 static void destroy(const struct rig_device *device)
 {
-    rig_remove(device->front);
     rig_remove(device->back);
+    rig_remove(device->front);
 }
 
 /* The holder's node has gone, its last requests have not ended. */
