@@ -14,6 +14,7 @@ include tests/unit/verify.mk
 include tests/unit/xl.mk
 include tests/conformance/local.mk
 include tests/func/local.mk
+include tests/vm/image/local.mk
 include tests/vm/local.mk
 include tests/coherency/local.mk
 include tests/interop/local.mk

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * The flush-correctness VM: a guest without an operating system that drives one
+ * disk by its BIOS, by its controller and by its PV ring, alternately and at
+ * once, and says which promises hold. tests/vm/run starts it. */
+#include "tests/vm/image/ata.h"
+#include "tests/vm/image/cases.h"
+#include "tests/vm/image/control.h"
+#include "tests/vm/image/machine.h"
+#include "tests/vm/image/pv.h"
+#include "tests/vm/image/steps.h"
+
+void vm_main(void); /* boot.S comes here */
+
+static void describe(void)
+{
+    const struct vbdfront_info *info;
+
+    say("# emulated disk: \"%s\", %llu sectors, blocks of %u bytes",
+        ata_info()->model, (unsigned long long)ata_info()->nr_sectors,
+        ata_info()->physical_sector_bytes);
+    if (path_pv.missing)
+        return;
+    info = vbdfront_info(pv_front());
+    say("# PV disk: %llu sectors, blocks of %u bytes, %u segments, %u queues of"
+        " %u slots%s%s%s%s", (unsigned long long)info->nr_sectors,
+        info->physical_sector_bytes, info->max_segments, info->nr_queues,
+        info->ring_slots, info->has_flush ? ", flush" : "",
+        info->has_barrier ? ", barrier" : "",
+        info->has_discard ? ", discard" : "",
+        info->is_persistent ? ", persistent" : "");
+}
+
+void vm_main(void)
+{
+    clock_start();
+    serial_start();
+    say("# vbdd's flush-correctness VM");
+    pv_start();
+    path_start_emulated();
+    pv_connect();
+    describe();
+    steps_start(ata_info()->nr_sectors);
+    control_start();
+    cases_paths();
+    cases_at_once();
+    cases_ring();
+    cases_durable();
+    cases_handover();
+    tap_end();
+    control_ask("done");
+    machine_power_off();
+}
