@@ -5,12 +5,14 @@ LAB_TESTS = %D%/a-pvh-guest-uses-our-disk.sh \
 	%D%/a-linux-guest-uses-every-ring-feature.sh \
 	%D%/a-guest-outlives-vbdd.sh \
 	%D%/two-volumes-side-by-side.sh %D%/saved-and-migrated.sh \
-	%D%/under-systemd.sh %D%/a-host-shuts-down.sh
+	%D%/under-systemd.sh %D%/a-host-shuts-down.sh \
+	%D%/the-flush-correctness-vm.sh %D%/the-vm-catches-bugs.sh
 # By name, with CASE=: the first two take too long, or lose their guest to the
 # emulation too often; the others have not passed as a whole yet.
 LAB_NAMED = %D%/an-hvm-guest-changes-paths.sh %D%/grub-boots-from-our-disk.sh \
 	%D%/an-administrator-has-only-the-man-pages.sh \
-	%D%/xl-flows.sh %D%/xl-failures.sh %D%/create-and-destroy.sh
+	%D%/xl-flows.sh %D%/xl-failures.sh %D%/create-and-destroy.sh \
+	%D%/what-other-stacks-keep.sh
 EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh \
 	%D%/dom0-init \
 	%D%/dom0-lib.sh %D%/guest-init %D%/guest-job.sh %D%/dom0-pvh.sh \
@@ -23,7 +25,8 @@ EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh \
 	%D%/guest-both.sh %D%/boot-disk.sh \
 	%D%/dom0-checks.sh %D%/guest-led.sh %D%/dom0-flows.sh \
 	%D%/dom0-saved.sh %D%/dom0-failures.sh %D%/dom0-rounds.sh \
-	%D%/dom0-units.sh %D%/dom0-systemd.sh %D%/dom0-shutdown.sh
+	%D%/dom0-units.sh %D%/dom0-systemd.sh %D%/dom0-shutdown.sh \
+	%D%/vm.sh %D%/dom0-vm.sh %D%/dom0-vm-bugs.sh %D%/dom0-vm-stacks.sh
 
 # What runs in guests there, and writes and checks stamps in dom0.
 lab_helpers = %D%/stampload %D%/softreset
@@ -36,7 +39,7 @@ check_PROGRAMS += %D%/softreset
 endif
 
 # all of them, or those that CASE names: make check-lab CASE=under-systemd
-check-lab: all $(lab_helpers)
+check-lab: all $(lab_helpers) vbdd-disk-bugs
 	set --; for name in $(CASE); do set -- "$$@" "%D%/$$name.sh"; done; \
 	$(MAKE) check-TESTS TESTS="$${*:-$(LAB_TESTS)}"
 

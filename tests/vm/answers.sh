@@ -5,6 +5,7 @@
 # question's number (tests/vm/image/control.h):
 #
 #   hello                  "hello"
+#   cases GROUP            "yes" or "no": are they to be judged?
 #   plan                   "idle" or "busy": when to unplug the emulated disk
 #   look SECTOR COUNT      what is on the device, past all caches
 #   durable SECTOR COUNT   what a power cut would leave now
@@ -14,23 +15,29 @@
 # look and durable are answered "COUNT writer W sequence Q" when all sectors have
 # the same stamp, each its own number; anything can be answered "unknown WHY".
 #
-# $target is the device. One that is read past all caches tells what is on it;
-# where a volatile write cache lies above it that is what a power cut leaves, and
-# nobody can look into the cache: $has_cache says so (yes, no).
-
-# shellcheck disable=SC2154 # target, has_cache, plan, can_suspend: the caller's
+# $device and $left are what is read for that, always past the page cache: what
+# all acknowledged writes have reached, and what a power cut leaves. Either may be
+# empty: then nobody can know. They must not share a page cache with whoever
+# writes: a read of the kind that is used here would bring that to the disk.
+# $cases has the groups that are wanted, all if there is none.
+# shellcheck disable=SC2154 # device, left, plan, can_suspend: the caller's
 answer() {
     local words
     read -ra words <<<"$1"
     case ${words[0]} in
     hello) echo hello ;;
+    cases)
+        case " ${cases:=all} " in
+        *" all "* | *" ${words[1]} "*) echo yes ;;
+        *) echo no ;;
+        esac ;;
     plan) echo "$plan" ;;
     look)
-        [ "$has_cache" = no ] || { echo "unknown the device has a write cache"; return; }
-        look_at "$target" "${words[1]}" "${words[2]}" ;;
+        [ -n "$device" ] || { echo "unknown nobody can look below this"; return; }
+        look_at "$device" "${words[1]}" "${words[2]}" ;;
     durable)
-        [ "$has_cache" = yes ] || { echo "unknown nobody can cut this disk's power"; return; }
-        look_at "$target" "${words[1]}" "${words[2]}" ;;
+        [ -n "$left" ] || { echo "unknown nobody can cut its power"; return; }
+        look_at "$left" "${words[1]}" "${words[2]}" ;;
     suspend)
         [ "$can_suspend" = yes ] || { echo "unknown nobody can save this guest"; return; }
         echo soon ;;

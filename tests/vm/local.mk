@@ -7,4 +7,4 @@ VM_TESTS = \
 	%D%/a-linux-guest-boots-from-its-ide-disk.sh
 TESTS += $(VM_TESTS)
 dist_check_SCRIPTS += $(VM_TESTS)
-EXTRA_DIST += %D%/lib.sh %D%/answers.sh %D%/linux-initrd-init %D%/linux-job
+EXTRA_DIST += %D%/lib.sh %D%/answers.sh %D%/run %D%/table %D%/linux-initrd-init %D%/linux-job

@@ -14,7 +14,7 @@
 needs "flush-vm.bin; configure found no compiler for 32 bits" \
     test -e "$top_builddir/flush-vm.bin"
 
-disk=$work/disk.img target=$disk plan=idle can_suspend=no
+disk=$work/disk.img device="" left="" plan=idle can_suspend=no
 domid=0 loop=
 trap '[ -z "$loop" ] || losetup -d "$loop"; stop_all; rm -rf "$work"' EXIT
 
@@ -77,7 +77,7 @@ came_to_its_end() {
 
 start_platform --worker "$work/worker" || bail "the platform did not start"
 
-has_cache=no
+device=$disk
 on_vbdd aio
 came_to_its_end "vbdd"
 only_broken "vbdd"
@@ -93,7 +93,7 @@ kept "ATA PIO writes a sector and leaves those beside it"
 skipped "int13's write is seen by PV at once"
 skipped "PV's FLUSH covers int13's write"
 
-has_cache=yes
+device='' left=$disk
 on_vbdd cache/aio
 came_to_its_end "vbdd with a write cache"
 only_broken "vbdd with a write cache"
@@ -111,7 +111,7 @@ only_broken "ignore-fua" \
     "ATA DMA's write is durable while the write cache is off"
 
 if loop=$(losetup -f --show "$disk" 2>/dev/null); then
-    has_cache=no
+    device=$disk left=''
     run_on "$loop"
     came_to_its_end "page cache"
     only_broken "page cache" \

@@ -146,11 +146,12 @@ static void note_order(struct vbdfront_io *io, int error)
         first_error = error;
 }
 
-/* A long write, a BARRIER with data, a short write, all on the ring at once. */
+/* A long write that begins and ends amid a block, a BARRIER with data, a short
+ * write, all on the ring at once. */
 static enum verdict submit_around_barrier(uint64_t area,
                                           const struct mark marks[NR_IOS])
 {
-    static const uint32_t lengths[NR_IOS] = { 1024, 8, 8 };
+    static const uint32_t lengths[NR_IOS] = { 1023, 8, 8 };
     static const enum vbdfront_op ops[NR_IOS] = {
         VBDFRONT_WRITE, VBDFRONT_BARRIER, VBDFRONT_WRITE,
     };
@@ -158,7 +159,7 @@ static enum verdict submit_around_barrier(uint64_t area,
     nr_done = 0;
     first_error = 0;
     for (unsigned i = 0; i < NR_IOS; i++) {
-        uint64_t sector = area + i * 1024;
+        uint64_t sector = i == BEFORE ? area + 1 : area + i * 1024;
 
         ios[i] = (struct vbdfront_io){
             .op = ops[i], .sector = sector, .nr_sectors = lengths[i],
@@ -187,7 +188,7 @@ static enum verdict barrier_orders(const struct vm_case *this)
     for (unsigned i = 0; i < NR_IOS; i++)
         MUST(order[i] == i, "answered are first number %u, then %u, then %u",
              order[0] + 1, order[1] + 1, order[2] + 1);
-    STEP(see(this->reader, area + BEFORE * 1024, 1024, marks[BEFORE]));
+    STEP(see(this->reader, area + 1, 1023, marks[BEFORE]));
     STEP(see(this->reader, area + BARRIER * 1024, 8, marks[BARRIER]));
     return see(this->reader, area + AFTER * 1024, 8, marks[AFTER]);
 }

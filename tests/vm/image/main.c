@@ -30,6 +30,24 @@ static void describe(void)
         info->is_persistent ? ", persistent" : "");
 }
 
+/* Those that are asked for; all, if nobody says. */
+static void judge_all(void)
+{
+    static const struct {
+        const char *name;
+        void (*judge)(void);
+    } groups[] = {
+        { "paths", cases_paths }, { "at-once", cases_at_once },
+        { "ring", cases_ring }, { "durable", cases_durable },
+        { "handover", cases_handover },
+    };
+
+    for (unsigned i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+        if (!control_is(control_ask("cases %s", groups[i].name), "no"))
+            groups[i].judge();
+    }
+}
+
 void vm_main(void)
 {
     clock_start();
@@ -41,11 +59,7 @@ void vm_main(void)
     describe();
     steps_start(ata_info()->nr_sectors);
     control_start();
-    cases_paths();
-    cases_at_once();
-    cases_ring();
-    cases_durable();
-    cases_handover();
+    judge_all();
     tap_end();
     control_ask("done");
     machine_power_off();
