@@ -110,6 +110,27 @@ came_to_its_end "ignore-fua"
 only_broken "ignore-fua" \
     "ATA DMA's write is durable while the write cache is off"
 
+# On blocks of 4096 bytes: the disk is in the worker's memory, so the image comes
+# by a ring.
+on_blocks() {
+    domid=$((domid + 1))
+    ctl attach --domid $domid --vdev hda --target "$disk" \
+        --engine mem:size=64M,block=4K &&
+        front --domid $domid --vdev hda write 0 <"$top_builddir/flush-vm.bin" &&
+        run_on "$(ctl nbd $domid)"
+    ctl detach --domid $domid --vdev hda >>"$work/detach.log" 2>&1
+}
+device='' left=''
+echo none >"$work/bug"
+on_blocks
+came_to_its_end "blocks of 4096 bytes"
+only_broken "blocks of 4096 bytes"
+for bug in wrong-merge stale-edge; do
+    echo $bug >"$work/bug"
+    on_blocks
+    broken "ATA DMA writes sectors and leaves those beside them" $bug
+done
+
 if loop=$(losetup -f --show "$disk" 2>/dev/null); then
     device=$disk left=''
     run_on "$loop"

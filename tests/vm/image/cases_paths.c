@@ -130,6 +130,8 @@ static const struct vm_case cases[] = {
 
     { "ATA PIO writes a sector and leaves those beside it", "C13; WRITE "
       "SECTORS EXT", leaves_neighbours, &path_pio, &path_dma },
+    { "ATA DMA writes sectors and leaves those beside them", "C13; WRITE DMA "
+      "EXT", leaves_neighbours, &path_dma, &path_pio },
     { "int13 writes a sector and leaves those that PV wrote beside it",
       "C13; int13 43h", leaves_neighbours, &path_int13, &path_pv },
     { "ATA DMA writes a sector and leaves those that PV wrote beside it",
