@@ -7,7 +7,8 @@ EXTRA_DIST += $(PODS) %D%/ARCHITECTURE.md %D%/PROTOCOL.md %D%/TESTING.md
 
 # For administrators, and what these refer to.
 dist_doc_DATA = %D%/OPERATIONS.md %D%/MOVING.md %D%/FLUSH.md %D%/LIMITS.md \
-	%D%/COHERENCY.md %D%/CONTROL.md %D%/THREAT-MODEL.md %D%/STACKS.md
+	%D%/COHERENCY.md %D%/CONTROL.md %D%/THREAT-MODEL.md \
+	%D%/PORTING.md %D%/STACKS.md
 examplesdir = $(docdir)/examples
 dist_examples_DATA = %D%/examples/blkback-beside-vbdd.rules \
 	%D%/examples/disk-options.cfg %D%/examples/modprobe-vbdd.conf \

@@ -6,6 +6,7 @@ include tests/unit/local.mk
 include tests/unit/engine.mk
 include tests/unit/coherency.mk
 include tests/unit/frontend.mk
+include tests/unit/port-hvm.mk
 include tests/unit/backend.mk
 include tests/unit/disk.mk
 include tests/unit/nbd.mk

@@ -107,7 +107,7 @@ int hvm_store_list(const char *path, char *names, size_t bytes);
 int hvm_store_write(const char *path, const char *value);
 int hvm_store_remove(const char *path);
 int hvm_store_watch(const char *path, bool is_wanted);
-/* Takes what watches have said; was there anything? */
+/* Takes what watches have said, and its port's mark; had one said anything? */
 bool hvm_store_take_events(void);
 uint64_t hvm_store_events(void);
 

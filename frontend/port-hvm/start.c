@@ -190,12 +190,13 @@ static uint64_t store_events(void *context)
     return hvm_store_events();
 }
 
-/* All ports are taken, also when the store has something. */
+/* The store's own port first: when it has fired because of an answer, which has
+ * been read long since, that is nothing to wake up for. */
 static bool take_events(void)
 {
-    bool has_fired = hvm_events_take();
+    bool has_event = hvm_store_take_events();
 
-    return hvm_store_take_events() || has_fired;
+    return hvm_events_take() || has_event;
 }
 
 static void wait(void *context, uint64_t timeout_us)

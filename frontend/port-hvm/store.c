@@ -282,6 +282,7 @@ bool hvm_store_take_events(void)
 {
     uint64_t before = nr_taken;
 
+    hvm_event_take(port);
     while (!is_broken && __atomic_load_n(&ring->rsp_prod, __ATOMIC_ACQUIRE) !=
                              ring->rsp_cons)
         queue_event();

@@ -26,6 +26,7 @@ struct table {
 } __attribute__((packed));
 
 static struct gate gates[VECTOR + 1];
+static volatile struct vcpu_info *vcpu;
 static evtchn_port_t timer;
 static bool is_used;
 
@@ -43,7 +44,7 @@ bool hvm_upcall_is_used(void)
 __attribute__((interrupt)) static void end_halt(void *frame)
 {
     (void)frame;
-    hvm_shared_info()->vcpu_info[0].evtchn_upcall_pending = 0;
+    vcpu->evtchn_upcall_pending = 0;
 }
 
 static void make_gate(void)
@@ -67,6 +68,7 @@ int hvm_upcall_start(void)
     if (error)
         return error;
     timer = bind.port;
+    vcpu = &hvm_shared_info()->vcpu_info[0];
     make_gate();
     return hvm_param_set(HVM_PARAM_CALLBACK_IRQ,
                          (uint64_t)HVM_PARAM_CALLBACK_TYPE_VECTOR << 56 |
@@ -119,8 +121,6 @@ static int set_timer(uint64_t deadline_ns)
 void hvm_upcall_sleep(const evtchn_port_t *ports, unsigned nr,
                       uint64_t deadline_ns)
 {
-    volatile struct vcpu_info *vcpu = &hvm_shared_info()->vcpu_info[0];
-
     if (set_timer(deadline_ns) != 0)
         return;
     vcpu->evtchn_upcall_pending = 0;

@@ -27,6 +27,7 @@ may_include() { # FOLDER INCLUDE
     frontend/port-*:'"frontend/unplug.h"') ;;
     frontend/port-*:'"frontend/pages.h"') ;;
     frontend/port-*:"\"$1/"*) ;;
+    frontend/port-hvm/example:'"frontend/port-hvm/port-hvm.h"') ;;
     backend/engine*:'"common/'* | backend/engine*:'"backend/engine/'*) ;;
     backend/coherency*:'"common/'*) ;;
     backend/coherency*:'"backend/coherency/'*) ;;

@@ -6,6 +6,7 @@ LAB_TESTS = %D%/a-pvh-guest-uses-our-disk.sh \
 	%D%/a-guest-outlives-vbdd.sh \
 	%D%/two-volumes-side-by-side.sh %D%/saved-and-migrated.sh \
 	%D%/under-systemd.sh %D%/a-host-shuts-down.sh \
+	%D%/the-driver-without-an-operating-system.sh \
 	%D%/the-flush-correctness-vm.sh %D%/the-vm-catches-bugs.sh
 # By name, with CASE=: the first two take too long, or lose their guest to the
 # emulation too often; the others have not passed as a whole yet.
@@ -25,7 +26,7 @@ EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh \
 	%D%/guest-both.sh %D%/boot-disk.sh \
 	%D%/dom0-checks.sh %D%/guest-led.sh %D%/dom0-flows.sh \
 	%D%/dom0-saved.sh %D%/dom0-failures.sh %D%/dom0-rounds.sh \
-	%D%/dom0-units.sh %D%/dom0-systemd.sh %D%/dom0-shutdown.sh \
+	%D%/dom0-units.sh %D%/dom0-systemd.sh %D%/dom0-shutdown.sh %D%/dom0-bare.sh \
 	%D%/vm.sh %D%/dom0-vm.sh %D%/dom0-vm-bugs.sh %D%/dom0-vm-stacks.sh
 
 # What runs in guests there, and writes and checks stamps in dom0.

@@ -2,18 +2,19 @@
  * The driver without an operating system: a guest that connects all of its
  * disks, writes and reads them, and says on Xen's console how that went; then
  * does what `xl shutdown`, `xl save` and `xl restore` want of it. */
-#include "frontend/port-hvm/private.h"
+#include "frontend/port-hvm/port-hvm.h"
 
+#include <xen/errno.h>
+#include <xen/xen.h>
 #include <xen/sched.h>
 
-#include "frontend/port-hvm/port-hvm.h"
 #include "frontend/vbdfront.h"
 
 enum {
     MEMORY = 4 << 20, MEMORY_BYTES = 16 << 20, /* above the image */
     MAX_DISKS = 4,
     TIMEOUT_US = 20000000,
-    NR_SECTORS = 2048, SECTOR_BYTES = 512, LINE_BYTES = 16,
+    PAGE_BYTES = 4096, NR_SECTORS = 2048, SECTOR_BYTES = 512, LINE_BYTES = 16,
     DATA_BYTES = NR_SECTORS * SECTOR_BYTES,
     BARRIER_SECTOR = NR_SECTORS, DISCARD_SECTOR = 2 * NR_SECTORS,
     PIECE_SECTORS = 64,
@@ -211,7 +212,7 @@ static void obey(const struct vbdfront_port *port)
         if (port->store_read(port->context, node, command,
                              sizeof command) <= 0)
             continue;
-        port_hvm_store_remove(node);
+        port->store_write(port->context, node, ""); /* the answer */
         if (command[0] == 's') {
             suspend();
             port->store_watch(port->context, node);
@@ -244,7 +245,7 @@ void example_run(void)
     say_number(".", port_hvm_xen_version() & 0xffff);
     say("\r\n");
     unplug();
-    data = port->page_alloc(port->context, DATA_BYTES / HVM_PAGE_BYTES);
+    data = port->page_alloc(port->context, DATA_BYTES / PAGE_BYTES);
     find_disks();
     for (unsigned i = 0; i < nr_disks; i++)
         connect(&disks[i]);

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+# The port without an operating system, file by file: each with a machine of its
+# test's in place of the rest.
+port_hvm_tests = %D%/port-hvm-store %D%/port-hvm-grants %D%/port-hvm-events \
+	%D%/port-hvm-memory %D%/port-hvm-console
+check_PROGRAMS += $(port_hvm_tests)
+TESTS += $(port_hvm_tests)
+%C%_port_hvm_store_SOURCES = %D%/port-hvm-store.c %D%/tap.h \
+	frontend/port-hvm/store.c
+%C%_port_hvm_grants_SOURCES = %D%/port-hvm-grants.c %D%/tap.h \
+	frontend/port-hvm/grants.c
+%C%_port_hvm_grants_LDADD = -lpthread
+%C%_port_hvm_events_SOURCES = %D%/port-hvm-events.c %D%/tap.h \
+	frontend/port-hvm/events.c
+%C%_port_hvm_memory_SOURCES = %D%/port-hvm-memory.c %D%/tap.h \
+	frontend/port-hvm/memory.c
+%C%_port_hvm_memory_LDADD = libvbdfront.a
+%C%_port_hvm_console_SOURCES = %D%/port-hvm-console.c %D%/tap.h \
+	frontend/port-hvm/console.c
