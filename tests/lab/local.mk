@@ -27,7 +27,8 @@ EXTRA_DIST += $(LAB_TESTS) $(LAB_NAMED) %D%/lab %D%/lib.sh %D%/initrd.sh \
 	%D%/dom0-checks.sh %D%/guest-led.sh %D%/dom0-flows.sh \
 	%D%/dom0-saved.sh %D%/dom0-failures.sh %D%/dom0-rounds.sh \
 	%D%/dom0-units.sh %D%/dom0-systemd.sh %D%/dom0-shutdown.sh %D%/dom0-bare.sh \
-	%D%/vm.sh %D%/dom0-vm.sh %D%/dom0-vm-bugs.sh %D%/dom0-vm-stacks.sh
+	%D%/vm.sh %D%/dom0-vm.sh %D%/dom0-vm-bugs.sh %D%/next-bug \
+	%D%/dom0-vm-stacks.sh
 
 # What runs in guests there, and writes and checks stamps in dom0.
 lab_helpers = %D%/stampload %D%/softreset

@@ -12,9 +12,10 @@ cat >"$tree/worker" <<'END'
 VBDD_COHERENCY_BUG=$(cat /lab/bug) exec /lab/vm/vbdd-disk-bugs "$@"
 END
 chmod 755 "$tree/worker"
-run_lab_kept reset_disk "$disk" -- --hvm --timeout 600 "${vm[@]}" \
+run_lab_kept reset_disk "$disk" -- --hvm --timeout 410 "${vm[@]}" \
     --copy "$tree/worker:/lab/worker" \
+    --copy "$lab/next-bug:/lab/next-bug" \
     --copy "$top_builddir/vbdd-disk-bugs:/lab/vm/vbdd-disk-bugs" \
     "$lab/dom0-vm-bugs.sh"
-claims 11
+claims 13
 finish

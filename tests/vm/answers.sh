@@ -6,6 +6,7 @@
 #
 #   hello                  "hello"
 #   cases GROUP            "yes" or "no": are they to be judged?
+#   again                  "yes" or "no": once more, with groups asked for anew?
 #   plan                   "idle" or "busy": when to unplug the emulated disk
 #   look SECTOR COUNT      what is on the device, past all caches
 #   durable SECTOR COUNT   what a power cut would leave now
@@ -19,18 +20,19 @@
 # all acknowledged writes have reached, and what a power cut leaves. Either may be
 # empty: then nobody can know. They must not share a page cache with whoever
 # writes: a read of the kind that is used here would bring that to the disk.
-# $cases has the groups that are wanted, all if there is none.
-# shellcheck disable=SC2154 # device, left, plan, can_suspend: the caller's
+# $cases has the groups that are wanted, or all.
+# shellcheck disable=SC2154 # device, left, cases, plan, can_suspend: the caller's
 answer() {
     local words
     read -ra words <<<"$1"
     case ${words[0]} in
     hello) echo hello ;;
     cases)
-        case " ${cases:=all} " in
+        case " $cases " in
         *" all "* | *" ${words[1]} "*) echo yes ;;
         *) echo no ;;
         esac ;;
+    again) [ -n "$cases" ] && echo yes || echo no ;;
     plan) echo "$plan" ;;
     look)
         [ -n "$device" ] || { echo "unknown nobody can look below this"; return; }

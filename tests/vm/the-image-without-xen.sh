@@ -14,7 +14,8 @@
 needs "flush-vm.bin; configure found no compiler for 32 bits" \
     test -e "$top_builddir/flush-vm.bin"
 
-disk=$work/disk.img device="" left="" plan=idle can_suspend=no
+disk=$work/disk.img device="" left="" plan=idle cases=all
+can_suspend=no
 domid=0 loop=
 trap '[ -z "$loop" ] || losetup -d "$loop"; stop_all; rm -rf "$work"' EXIT
 
@@ -39,6 +40,8 @@ listen() {
     while IFS= read -t 60 -r line <&4; do
         line=${line%$'\r'}
         case $line in
+        ask:*" again") line=${line#ask: }
+            echo "${line%% *} no" >&3 ;;
         ask:*) line=${line#ask: }
             echo "${line%% *} $(answer "${line#* }")" >&3
             [ "${line#* }" != "done" ] || return ;;

@@ -11,7 +11,7 @@ enum {
     DATA = 0x1f0, ERROR_FEATURE = 0x1f1, COUNT = 0x1f2, LBA_LOW = 0x1f3,
     LBA_MIDDLE = 0x1f4, LBA_HIGH = 0x1f5, DEVICE = 0x1f6, COMMAND = 0x1f7,
     CONTROL = 0x3f6,           /* read: status, without clearing anything */
-    MASTER_LBA = 0xe0, NO_INTERRUPTS = 2,
+    MASTER_LBA = 0xe0,
     BUSY = 0x80, HAS_DATA = 0x08, FAILED = 0x21, NO_DISK = 0x00,
 };
 enum {
@@ -31,7 +31,7 @@ enum {
 };
 enum {
     SECTOR_BYTES = 512, SECTOR_WORDS = 256, PIECE_BYTES = 0x10000,
-    TIMEOUT_US = 60000000,
+    TIMEOUT_US = 60000000, LOOK_AGAIN_US = 200,
 };
 
 static const struct {
@@ -60,22 +60,23 @@ static bool runs_dma;
 
 /* ---- commands ----------------------------------------------------------- */
 
-/* Until it is not busy. A status of all ones is no controller, one of zeros no
- * disk. */
-static int wait_idle(void)
+/* Its status when none of `bits` is in it. All ones is no controller, zeros no disk. (Each
+ * look at a register costs as much as a hundred sectors by DMA, when it is
+ * emulated twice over.) */
+static int wait_for_none(uint8_t bits)
 {
     uint64_t end = clock_in_us(TIMEOUT_US);
     uint8_t status;
 
-    for (unsigned i = 0; i < 4; i++)
-        in8(CONTROL); /* not to be believed for 400 ns */
-    while ((status = in8(CONTROL)) & BUSY) {
+    in8(CONTROL); /* not to be believed for 400 ns */
+    while ((status = in8(COMMAND)) & bits) {
         if (status == 0xff)
             return -XEN_ENODEV;
         if (clock_is_past(end))
             return -XEN_ETIMEDOUT;
+        clock_wait_us(LOOK_AGAIN_US);
     }
-    return status == NO_DISK || status == 0x7f ? -XEN_ENODEV : 0;
+    return status == NO_DISK || status == 0x7f ? -XEN_ENODEV : status;
 }
 
 static int issue(uint8_t command, uint8_t feature, uint64_t sector,
@@ -84,16 +85,15 @@ static int issue(uint8_t command, uint8_t feature, uint64_t sector,
     int error;
 
     out8(DEVICE, MASTER_LBA);
-    error = wait_idle();
-    if (error)
+    error = wait_for_none(BUSY);
+    if (error < 0)
         return error;
-    out8(CONTROL, NO_INTERRUPTS);
-    out8(ERROR_FEATURE, 0);
     out8(COUNT, (uint8_t)(count >> 8)); /* the registers are two deep */
     out8(LBA_LOW, (uint8_t)(sector >> 24));
     out8(LBA_MIDDLE, (uint8_t)(sector >> 32));
     out8(LBA_HIGH, (uint8_t)(sector >> 40));
-    out8(ERROR_FEATURE, feature);
+    if (feature)
+        out8(ERROR_FEATURE, feature);
     out8(COUNT, (uint8_t)count);
     out8(LBA_LOW, (uint8_t)sector);
     out8(LBA_MIDDLE, (uint8_t)(sector >> 8));
@@ -102,25 +102,25 @@ static int issue(uint8_t command, uint8_t feature, uint64_t sector,
     return 0;
 }
 
+static int judge(int status)
+{
+    return status < 0 ? status : status & FAILED ? -XEN_EIO : 0;
+}
+
+/* Is it done? By DMA it has data until then. */
 static int outcome(void)
 {
-    int error = wait_idle();
-
-    if (error)
-        return error;
-    return in8(COMMAND) & FAILED ? -XEN_EIO : 0;
+    return judge(wait_for_none(BUSY | HAS_DATA));
 }
 
 static int move_words(bool is_write, void *data, uint32_t nr_sectors)
 {
     for (uint32_t i = 0; i < nr_sectors; i++) {
         uint32_t words = SECTOR_WORDS;
-        int error = outcome();
+        int status = wait_for_none(BUSY);
 
-        if (error)
-            return error;
-        if (!(in8(CONTROL) & HAS_DATA))
-            return -XEN_EIO;
+        if (judge(status) || !(status & HAS_DATA))
+            return status < 0 ? status : -XEN_EIO;
         if (is_write)
             __asm__ volatile("rep outsw" : "+S"(data), "+c"(words)
                              : "d"(DATA) : "memory");
@@ -201,11 +201,6 @@ int ata_begin(enum ata_op op, uint64_t sector, uint32_t nr_sectors, void *data)
     start_master(commands[op].is_write, data, nr_sectors * SECTOR_BYTES);
     runs_dma = true;
     return 0;
-}
-
-bool ata_is_busy(void)
-{
-    return in8(CONTROL) & BUSY;
 }
 
 int ata_end(void)

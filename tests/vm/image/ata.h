@@ -36,7 +36,6 @@ const struct ata_info *ata_info(void);
  * begin: ata_end() waits for them, and nothing else may be asked meanwhile. */
 int ata_begin(enum ata_op op, uint64_t sector, uint32_t nr_sectors,
               void *data);
-bool ata_is_busy(void);
 int ata_end(void);
 /* From begin to end. */
 int ata_do(enum ata_op op, uint64_t sector, uint32_t nr_sectors, void *data);

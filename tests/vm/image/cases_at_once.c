@@ -8,7 +8,7 @@
 #include "tests/vm/image/pv.h"
 #include "tests/vm/image/steps.h"
 
-enum { ROUNDS = 24, SECTORS = 64 };
+enum { ROUNDS = 16, SECTORS = 64 };
 
 struct write {
     uint64_t sector;

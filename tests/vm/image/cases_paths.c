@@ -27,9 +27,7 @@ static enum verdict seen_at_once(const struct vm_case *this)
 
     if (disk_sectors() > SECTOR_OF_2007)
         STEP(sees_new(this, SECTOR_OF_2007, 1));
-    STEP(sees_new(this, area, 1));
     STEP(sees_new(this, area + 3, 8));
-    STEP(sees_new(this, area + 64, 64));
     return sees_new(this, disk_sectors() - 1, 1);
 }
 

@@ -8,7 +8,7 @@
 #define ASK "data/vbd-test/ask"
 #define ANSWER "data/vbd-test/answer"
 
-enum { TEXT_BYTES = 512, HELLO_US = 20000000, TIMEOUT_US = 240000000 };
+enum { TEXT_BYTES = 512, HELLO_US = 20000000, TIMEOUT_US = 120000000 };
 
 static char answer[TEXT_BYTES];
 static unsigned nr_asked;

@@ -58,8 +58,10 @@ void clock_wait_us(uint32_t us)
 {
     uint64_t end = clock_in_us(us);
 
-    while (!clock_is_past(end))
-        ;
+    while (!clock_is_past(end)) {
+        if (pv_has_xen())
+            pv_wait(us); /* the processor is others' meanwhile */
+    }
 }
 
 uint32_t clock_any_number(void)

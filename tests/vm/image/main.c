@@ -31,7 +31,7 @@ static void describe(void)
 }
 
 /* Those that are asked for; all, if nobody says. */
-static void judge_all(void)
+static void judge_all(unsigned round)
 {
     static const struct {
         const char *name;
@@ -42,6 +42,7 @@ static void judge_all(void)
         { "handover", cases_handover },
     };
 
+    say("# round %u", round);
     for (unsigned i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
         if (!control_is(control_ask("cases %s", groups[i].name), "no"))
             groups[i].judge();
@@ -50,6 +51,8 @@ static void judge_all(void)
 
 void vm_main(void)
 {
+    unsigned round = 0;
+
     clock_start();
     serial_start();
     say("# vbdd's flush-correctness VM");
@@ -59,7 +62,9 @@ void vm_main(void)
     describe();
     steps_start(ata_info()->nr_sectors);
     control_start();
-    judge_all();
+    do
+        judge_all(++round);
+    while (control_is(control_ask("again"), "yes"));
     tap_end();
     control_ask("done");
     machine_power_off();
