@@ -11,52 +11,45 @@ PATH=/lab/vm:$PATH
 # of it takes its time.
 blocks=$(losetup -f --show -b 4096 --direct-io=on /dev/vda)
 engine=delay:read=20ms,write=20ms/cache/delay:flush=300ms/aio
-cat > /lab/bugs <<'END'
-ignore-fua durable
-flush-per-client durable
-join-running-flush durable
-barrier-not-durable durable
-barrier-no-drain durable
-barrier-no-gate durable
-wrong-merge paths
-stale-edge paths
-early-release at-once
-edge-unlocked at-once
-edge-read-early at-once
+order="PV's BARRIER comes after what was before it, and before the rest"
+both="ATA DMA and PV write sectors of one block at once, and both stay"
+beside="PV writes a sector and leaves those that ATA DMA wrote beside it"
+# NAME GROUP/SENTENCE: what the VM then finds broken
+cat > /lab/bugs <<END
+ignore-fua durable/ATA DMA's write is durable while the write cache is off
+flush-per-client durable/PV's FLUSH covers ATA DMA's write
+join-running-flush durable/PV's FLUSH does not join an ATA FLUSH that was running
+barrier-not-durable durable/PV's BARRIER covers ATA DMA's write and its own data
+barrier-no-drain durable/$order
+barrier-no-gate durable/$order
+wrong-merge paths/$beside
+stale-edge paths/$beside
+early-release at-once/$both
+edge-unlocked at-once/$both
+edge-read-early at-once/$both
 END
-echo none > /lab/bug
+cp /lab/bugs /lab/list
+echo "none paths at-once durable" >> /lab/bugs
 
 # round NUMBER: what the VM has said there
 round() { awk -v n="$1" '/^# round /{r = $3} r == n' /tmp/tap; }
-# bug NUMBER NAME SENTENCE: with the bug the VM finds that broken
-bug() {
-  round "$1" | grep -B 1 '^not ok' | sed "s/^/LAB: $2: /"
-  check "$2: not so: $3" says "$(round "$1")" "^not ok [0-9]* - $3 \["
-}
-
 start_vbdd --worker /lab/worker
 echo $vbdd > /lab/vbdd.pid
+echo none > /lab/bug
 try /lab/vm/run --tap /tmp/tap --engine $engine --again /lab/next-bug \
-  --cases "paths at-once durable" --timeout 380 vbdd "$blocks"
+  --cases "durable/PV's FUA" --timeout 330 vbdd "$blocks"
 vbdd=$(cat /lab/vbdd.pid)
 
-check "without a bug no promise is broken" equal "$(round 1 | grep '^not ok')" ""
-check "and all is judged" says "$(round 1)" '^ok .*PV.s BARRIER covers'
-order="PV's BARRIER comes after what was before it, and before the rest"
-both="ATA DMA and PV write sectors of one block at once, and both stay"
-bug 2 ignore-fua "ATA DMA's write is durable while the write cache is off"
-bug 3 flush-per-client "PV's FLUSH covers ATA DMA's write"
-bug 4 join-running-flush \
-  "PV's FLUSH does not join an ATA FLUSH that was running"
-bug 5 barrier-not-durable \
-  "PV's BARRIER covers ATA DMA's write and its own data"
-bug 6 barrier-no-drain "$order"
-bug 7 barrier-no-gate "$order"
-bug 8 wrong-merge "PV writes a sector and leaves those that ATA DMA wrote beside it"
-bug 9 stale-edge "PV writes a sector and leaves those that ATA DMA wrote beside it"
-bug 10 early-release "$both"
-bug 11 edge-unlocked "$both"
-bug 12 edge-read-early "$both"
+nr=1 # what is judged before the first bug is no more than that all is ready
+while read -r name sentence; do
+  nr=$((nr + 1)) sentence=${sentence#*/}
+  check "$name: not so: $sentence" \
+    says "$(round $nr)" "^not ok [0-9]* - $sentence \["
+  round $nr | grep -B 1 '^not ok' | sed "s/^/LAB: $name: /"
+done < /lab/list
+check "without a bug no promise is broken" \
+  equal "$(round $((nr + 1)) | grep '^not ok')" ""
+check "and all is judged" says "$(round $((nr + 1)))" "^ok .*PV's BARRIER covers"
 kill "$vbdd"
 wait_for 10 is_not vbdctl ping
 finish

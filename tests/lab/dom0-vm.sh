@@ -20,7 +20,7 @@ kept() { # NAME SENTENCE
 }
 
 start_vbdd
-vm plain --timeout 190 --save vbdd /dev/vda
-vm cache --timeout 120 --cases "durable handover" --engine cache/aio --plan busy vbdd /dev/vda
+vm plain --save vbdd /dev/vda
+vm cache --cases "durable handover" --engine cache/aio --plan busy vbdd /dev/vda
 end_vbdd
 finish

@@ -5,7 +5,8 @@
 # question's number (tests/vm/image/control.h):
 #
 #   hello                  "hello"
-#   cases GROUP            "yes" or "no": are they to be judged?
+#   cases GROUP            are they to be judged? "yes", "no", or "only CLAIM":
+#                          those that begin so
 #   again                  "yes" or "no": once more, with groups asked for anew?
 #   plan                   "idle" or "busy": when to unplug the emulated disk
 #   look SECTOR COUNT      what is on the device, past all caches
@@ -20,7 +21,7 @@
 # all acknowledged writes have reached, and what a power cut leaves. Either may be
 # empty: then nobody can know. They must not share a page cache with whoever
 # writes: a read of the kind that is used here would bring that to the disk.
-# $cases has the groups that are wanted, or all.
+# $cases has the groups that are wanted, or all; behind a slash, which claims.
 # shellcheck disable=SC2154 # device, left, cases, plan, can_suspend: the caller's
 answer() {
     local words
@@ -28,9 +29,13 @@ answer() {
     case ${words[0]} in
     hello) echo hello ;;
     cases)
-        case " $cases " in
-        *" all "* | *" ${words[1]} "*) echo yes ;;
-        *) echo no ;;
+        case " ${cases%%/*} " in
+        *" all "* | *" ${words[1]} "*) ;;
+        *) echo no; return ;;
+        esac
+        case $cases in
+        */*) echo "only ${cases#*/}" ;;
+        *) echo yes ;;
         esac ;;
     again) [ -n "$cases" ] && echo yes || echo no ;;
     plan) echo "$plan" ;;

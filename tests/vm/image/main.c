@@ -44,8 +44,12 @@ static void judge_all(unsigned round)
 
     say("# round %u", round);
     for (unsigned i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
-        if (!control_is(control_ask("cases %s", groups[i].name), "no"))
-            groups[i].judge();
+        const char *answer = control_ask("cases %s", groups[i].name);
+
+        if (control_is(answer, "no"))
+            continue;
+        tap_only(control_is(answer, "only") ? answer + sizeof("only") : "");
+        groups[i].judge();
     }
 }
 

@@ -38,6 +38,8 @@ enum verdict skipped(const char *format, ...)
 
 /* Judges each, unless a path is missing: then it is skipped. */
 void tap_judge(const struct vm_case *cases, unsigned nr_cases);
+/* From now on only the cases whose claims begin so; "": all. Copied. */
+void tap_only(const char *claim);
 /* The plan; and what it came to, in a sentence. */
 void tap_end(void);
 
