@@ -242,6 +242,7 @@ static const struct vm_case cases[] = {
 
 void cases_durable(void)
 {
-    say_what_is_lost();
+    if (tap_judges_all())
+        say_what_is_lost();
     tap_judge(cases, sizeof(cases) / sizeof(*cases));
 }

@@ -66,6 +66,11 @@ void tap_only(const char *claim)
     front_text_format(only, sizeof(only), "%s", claim);
 }
 
+bool tap_judges_all(void)
+{
+    return !only[0];
+}
+
 static bool is_wanted(const struct vm_case *this)
 {
     const char *claim = this->claim;

@@ -5,6 +5,8 @@
 #ifndef VBDD_VM_TAP_H
 #define VBDD_VM_TAP_H
 
+#include <stdbool.h>
+
 #include "tests/vm/image/path.h"
 
 enum verdict { PASS, FAIL, SKIP };
@@ -40,6 +42,7 @@ enum verdict skipped(const char *format, ...)
 void tap_judge(const struct vm_case *cases, unsigned nr_cases);
 /* From now on only the cases whose claims begin so; "": all. Copied. */
 void tap_only(const char *claim);
+bool tap_judges_all(void);
 /* The plan; and what it came to, in a sentence. */
 void tap_end(void);
 
