@@ -202,6 +202,7 @@ int front_establish(struct vbdfront *front, uint64_t timeout_us)
     int error;
 
     front->info = (struct vbdfront_info){ 0 };
+    front->doubts_size = false;
     error = front_find_backend(front);
     if (!error)
         error = offer_queues(front, timeout_us);
@@ -232,7 +233,8 @@ int vbdfront_connect(struct vbdfront *front, uint64_t timeout_us)
 
 /* --- in between ---------------------------------------------------------- */
 
-/* A back end says Connected once more after a resize. */
+/* A back end says Connected once more after a resize. One that lies then is
+ * believed no other size of this connection, so it cannot fill the log. */
 static void look_at_backend(struct vbdfront *front)
 {
     const struct vbdfront_port *port = front->port;
@@ -244,8 +246,8 @@ static void look_at_backend(struct vbdfront *front)
     front->store_events_seen = events;
     state = front_backend_state(front);
     if (state == XENBUS_CONNECTED) {
-        if (!front->habits->ignores_resize)
-            front_read_size(front);
+        if (!front->habits->ignores_resize && !front->doubts_size)
+            front->doubts_size = front_read_size(front) != 0;
     } else if ((FRONT_IS_GONE | FRONT_IS(CLOSING)) & (1u << state)) {
         front_say(front, "the back end %s went to %s", front->backend,
                   xenbus_state_text(state));

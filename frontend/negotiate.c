@@ -25,6 +25,9 @@ int front_find_backend(struct vbdfront *front)
 
     if (error == -XEN_ENOENT)
         return front_fail(front, error, "there is no device %s", front->node);
+    if (error == -XEN_E2BIG)
+        return front_fail(front, -BLKIF_EPROTO,
+                          "%s/backend is longer than any path", front->node);
     if (error < 0)
         return front_fail(front, error, "%s/backend cannot be read (error %u)",
                           front->node, (unsigned)-error);

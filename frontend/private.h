@@ -90,6 +90,7 @@ struct vbdfront {
     uint32_t backend_id;
     uint16_t handle;
     bool is_watching;
+    bool doubts_size; /* a resize made no sense: it is asked no more */
     uint64_t store_events_seen;
 
     struct front_queue queues[BLKIF_MAX_QUEUES];

@@ -175,8 +175,9 @@ void vbdfront_submit(struct vbdfront *front, struct vbdfront_io *io);
 /* Pushes what is queued, notifies if asked to, handles responses and the back
  * end's state (when a watch has fired; a resize changes vbdfront_info: what was
  * submitted earlier and lies beyond a new end is refused by the back end, so it
- * fails with -EIO). Returns
- * the number of operations completed. Then port->wait() may sleep. */
+ * fails with -EIO; a size that makes no sense is not believed, nor is any later
+ * one of this connection). Returns the number of operations completed. Then
+ * port->wait() may sleep. */
 unsigned vbdfront_poll(struct vbdfront *front);
 /* poll until nothing is in flight or timeout_us has passed: 0, -ETIMEDOUT. */
 int vbdfront_drain(struct vbdfront *front, uint64_t timeout_us);

@@ -6,6 +6,7 @@
 #include "frontend/port-hvm/cpu.h"
 
 static uint64_t offset_us; /* Xen's clock begins anew on another host */
+static uint64_t last_us;
 
 static uint64_t to_ns(uint64_t ticks, int8_t shift, uint32_t multiplier)
 {
@@ -34,12 +35,18 @@ uint64_t hvm_clock_ns(void)
     return now;
 }
 
+/* Each processor's note is a little off: who is moved to another could see time
+ * go back, and take that for a very long one. */
 uint64_t hvm_clock_us(void)
 {
-    return offset_us + cpu_divide(hvm_clock_ns(), 1000);
+    uint64_t now_us = offset_us + cpu_divide(hvm_clock_ns(), 1000);
+
+    if (now_us > last_us)
+        last_us = now_us;
+    return last_us;
 }
 
 void hvm_clock_continue(uint64_t now_us)
 {
-    offset_us += now_us - hvm_clock_us();
+    offset_us = now_us - cpu_divide(hvm_clock_ns(), 1000);
 }

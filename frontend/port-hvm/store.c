@@ -40,8 +40,7 @@ int hvm_store_start(void)
 
 static int give_up(const char *sentence)
 {
-    if (!is_broken)
-        hvm_log(sentence);
+    hvm_log(sentence);
     is_broken = true;
     return -XEN_EIO;
 }

@@ -5,7 +5,7 @@
 # always ask for. Source: ARCHITECTURE.md "freestanding". Mechanism: each file is
 # compiled -ffreestanding -nostdinc with nothing but the compiler's own headers
 # and Xen's in sight, for this machine, for 32 bits and for Arm; nm says what
-# they leave undefined between them.
+# they leave undefined between them, and so does the log.
 # shellcheck source-path=SCRIPTDIR disable=SC2317
 . "$(dirname "$0")/tap.sh"
 
@@ -40,13 +40,18 @@ check_core() { # ROOT COMPILER...
         NF == 3 { defined[$3] = 1 }
         END {
             for (symbol in undefined)
-                if (!(symbol in defined) && symbol !~ /^mem(cpy|move|set|cmp)$/)
-                    print symbol " is not defined"
-        }'
+                if (!(symbol in defined))
+                    print symbol
+        }' | LC_ALL=C sort >"$scratch/needed"
+    grep -vxE 'mem(cpy|move|set|cmp)' "$scratch/needed" |
+        sed 's/$/ is not defined/'
 }
 
+# The same of ours, and a line for the log of what it needs.
 check_our_core() { # COMPILER...
     check_core "$top_srcdir" "$@"
+    echo "$* leaves undefined: $(paste -sd ' ' "$scratch/needed")" \
+        >>"$scratch/log"
 }
 
 # The numbers of tests/unit/blkif-layout.h, which that test uses, are those of
@@ -82,11 +87,12 @@ command -v $arm >/dev/null || arm="clang --target=aarch64-linux-gnu"
 # CC and arm may be several words
 # shellcheck disable=SC2086
 {
-    ok "the core needs no libc" check_core "$top_srcdir" $CC
+    ok "the core needs no libc" check_our_core $CC
     check_if_possible "the core needs no libc with 32 bits" "-m32" \
         check_our_core $CC -m32
     check_if_possible "the core needs no libc on 64-bit Arm" \
         "an aarch64 compiler" check_our_core $arm
+    comment <"$scratch/log"
     check_if_possible "the ring's entries are laid out as we say, on i386" \
         "-m32" check_layout $CC -m32
     check_if_possible "the ring's entries are laid out as we say, on Arm" \

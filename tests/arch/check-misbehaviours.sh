@@ -1,19 +1,26 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Claim: what docs/PROTOCOL.md says of misbehaving front ends is what the tests
-# carry out, row by row, and each advisory of docs/THREAT-MODEL.md is named in
-# the tests that it names. Source: docs/TESTING.md. Mechanism: both tables are
-# turned into lines NUMBER|NAME|OUTCOME|SENTENCE and compared.
+# Claim: what docs/PROTOCOL.md says of misbehaving front ends, and
+# docs/THREAT-MODEL.md of back ends that lie, is what the tests carry out, row by
+# row; and each advisory of THREAT-MODEL.md is named in the tests that it names.
+# Source: docs/TESTING.md. Mechanism: both tables are turned into lines
+# NUMBER|NAME|OUTCOME|SENTENCE and compared.
 # shellcheck source-path=SCRIPTDIR disable=SC2317
 . "$(dirname "$0")/tap.sh"
 
 list=$scratch/list
 mkdir "$list"
 
+# Two pairs of tables: the tests, the document, its section, and the outcomes
+# that come with a sentence.
+front="misbehave docs/PROTOCOL.md What_a_front_end_may_do_wrong REFUSED|BROKEN"
+back="lies docs/THREAT-MODEL.md Back_ends_that_lie
+    REFUSED|BROKEN|CLOSED|TIMED_OUT|KEPT|NOTED"
+
 # { 1, "NAME", OUTCOME, SENTENCE, ... where SENTENCE is NULL, a string or a
 # macro that is one
-rows_of_tests() { # ROOT
-    cat "$1"/tests/unit/misbehave-*.c | awk '
+rows_of_tests() { # ROOT TESTS
+    cat "$1/tests/unit/$2"-*.c | awk '
     /^#define [A-Z]+ "[^"]*"$/ {
         text = $0
         gsub(/^[^"]*"|"$/, "", text)
@@ -22,6 +29,7 @@ rows_of_tests() { # ROOT
     /^    [{] [0-9]+, "/ { row = ""; is_row = 1 }
     is_row {
         sub(/^ */, "")
+        gsub(/\\"/, "\001") # a quote within a sentence
         row = row $0 " "
     }
     is_row && match(row, /^[{] [0-9]+, "[^"]*", [A-Z_]+, ("[^"]*"|[A-Z]+),/) {
@@ -32,35 +40,36 @@ rows_of_tests() { # ROOT
         split(row, part, "\"")
         split(part[1], number, /[{ ,]+/)
         split(part[3], outcome, /[, ]+/)
+        gsub("\001", "\"", said)
         print number[2] "|" part[2] "|" outcome[2] "|" said
         is_row = 0
     }'
 }
 
-# | NUMBER | NAME | OUTCOME | SENTENCE |; where the outcome has no sentence in
-# the node error, a remark takes its place
-rows_of_document() { # ROOT
-    awk -F ' *[|] *' '
-    /^## / { is_ours = /What a front end may do wrong/ }
+# | NUMBER | NAME | OUTCOME | SENTENCE |; where the outcome has no sentence, a
+# remark takes its place
+rows_of_document() { # ROOT DOCUMENT SECTION OUTCOMES
+    awk -F ' *[|] *' -v section="$(echo "$3" | tr _ ' ')" -v outcomes="$4" '
+    /^## / { is_ours = index($0, section) }
     is_ours && /^[|] [0-9]+ [|]/ {
-        said = $4 ~ /^(REFUSED|BROKEN)$/ ? $5 : ""
+        said = $4 ~ "^(" outcomes ")$" ? $5 : ""
         print $2 "|" $3 "|" $4 "|" said
-    }' "$1/docs/PROTOCOL.md"
+    }' "$1/$2"
 }
 
-check_rows() { # ROOT
-    rows_of_tests "$1" | LC_ALL=C sort >"$list/tests"
-    rows_of_document "$1" | LC_ALL=C sort >"$list/document"
+check_rows() { # ROOT TESTS DOCUMENT SECTION OUTCOMES
+    rows_of_tests "$1" "$2" | LC_ALL=C sort >"$list/tests"
+    rows_of_document "$1" "$3" "$4" "$5" | LC_ALL=C sort >"$list/document"
     [ -s "$list/tests" ] || echo "the tests have no rows"
     LC_ALL=C comm -23 "$list/tests" "$list/document" |
-        sed 's/$/: is not in PROTOCOL.md/'
+        sed "s|\$|: is not in ${3#docs/}|"
     LC_ALL=C comm -13 "$list/tests" "$list/document" |
         sed 's/$/: is not in the tests/'
 }
 
 # from 1 on, in the document's order, none left out
-check_numbers() { # ROOT
-    rows_of_document "$1" | awk -F '|' '
+check_numbers() { # ROOT TESTS DOCUMENT SECTION OUTCOMES
+    rows_of_document "$1" "$3" "$4" "$5" | awk -F '|' '
     $1 != NR { print "row " NR " has number " $1; exit }'
 }
 
@@ -78,8 +87,14 @@ check_advisories() { # ROOT
     done <"$list/advisories"
 }
 
-ok "the tests' misbehaviours are PROTOCOL.md's" check_rows "$top_srcdir"
-ok "they are numbered from 1 on" check_numbers "$top_srcdir"
+# shellcheck disable=SC2086 # a pair is several words
+{
+    ok "the tests' misbehaviours are PROTOCOL.md's" \
+        check_rows "$top_srcdir" $front
+    ok "they are numbered from 1 on" check_numbers "$top_srcdir" $front
+    ok "the tests' lies are THREAT-MODEL.md's" check_rows "$top_srcdir" $back
+    ok "they are numbered from 1 on" check_numbers "$top_srcdir" $back
+}
 ok "THREAT-MODEL.md's advisories are in the tests it names" \
     check_advisories "$top_srcdir"
 
@@ -92,6 +107,7 @@ bad tests/unit/misbehave-some.c <<'END'
     { 3, "three", BROKEN, SAID, run, NULL },
     { 4, "four", ERROR, NULL,
       run, NULL },
+    { 5, "five", BROKEN, "it is \"x\", and so", run, NULL },
     TEST("a claim "
          "in two parts", run);
 END
@@ -102,7 +118,8 @@ bad docs/PROTOCOL.md <<'END'
 | 2 | two | REFUSED | another sentence |
 | 3 | three | BROKEN | said, so |
 | 4 | four | OKAY | |
-| 6 | six | OKAY | |
+| 5 | five | BROKEN | it is "x", and so |
+| 7 | seven | OKAY | |
 ## 9. More
 | 10 | elsewhere | OKAY | |
 END
@@ -112,14 +129,16 @@ bad docs/THREAT-MODEL.md <<'END'
 | XSA-2 | a rule | tests/unit/misbehave-some.c | a claim in two parts |
 | XSA-1 | another | tests/unit/misbehave-some.c | another claim |
 END
+# shellcheck disable=SC2086
 finds "a row that one side lacks, or has otherwise, is found" \
 "2|two|REFUSED|the sentence: is not in PROTOCOL.md
 4|four|ERROR|: is not in PROTOCOL.md
 2|two|REFUSED|another sentence: is not in the tests
 4|four|OKAY|: is not in the tests
-6|six|OKAY|: is not in the tests" check_rows "$scratch/bad"
-finds "a number that is left out is found" "row 5 has number 6" \
-    check_numbers "$scratch/bad"
+7|seven|OKAY|: is not in the tests" check_rows "$scratch/bad" $front
+# shellcheck disable=SC2086
+finds "a number that is left out is found" "row 6 has number 7" \
+    check_numbers "$scratch/bad" $front
 finds "an advisory or a claim that is not there is found" \
 "tests/unit/misbehave-some.c has no 'another claim'
 tests/unit/misbehave-some.c does not name XSA-2" \

@@ -45,16 +45,8 @@ mapfile -t look < <(examples vbdctl.1 | sed 's/^lvextend.* && //' |
                     grep '^vbdctl' | grep -v -e watch -e tach -e jq)
 
 for command in "${start[@]}"; do follow "$command"; done
-cat >/tmp/guest.cfg <<END
-name = "guest"
-type = "pvh"
-kernel = "/lab/vmlinuz"
-ramdisk = "/lab/guest.cpio.gz"
-extra = "console=hvc0 loglevel=6"
-on_reboot = "destroy" # a triple fault is a reboot
-memory = 256
-vcpus = 1
-END
+config guest "$(line xvda none)"
+sed -i /^disk/d /tmp/guest.cfg
 examples block-vbdd.8 | sed -n '/^disk/,/^]/p' >>/tmp/guest.cfg
 follow "xl create /tmp/guest.cfg"
 says "JOB: xvdb: written"

@@ -53,27 +53,8 @@ says() { grep -q -E -e "$2" <<<"$1" || { echo "$1"; return 1; }; }
 failed_with() { [ "$status" != 0 ] && says "$said" "$1"; }
 equal() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
 
-# wait_for SECONDS COMMAND...: until it succeeds
-wait_for() {
-  local end=$((SECONDS + $1))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $end ] || return 1
-    sleep 0.1
-  done
-}
-
 # --- vbdd ---------------------------------------------------------------------
 
-start_vbdd() { # OPTION...
-  vbdd --foreground "$@" >>/tmp/vbdd.log 2>&1 &
-  vbdd=$!
-  wait_for 10 vbdctl ping
-}
-end_vbdd() {
-  kill $vbdd
-  wait $vbdd
-}
 vbdd_says() { grep -q -E -e "$1" /tmp/vbdd.log; }
 serves() { vbdctl list | grep -q -E -e "(^| )$1( |\$)"; } # TARGET or DOMID/VDEV
 # taken_in_turns TARGET: was a worker started only where the last had ended?
@@ -85,26 +66,6 @@ taken_in_turns() {
 }
 
 # --- guests -------------------------------------------------------------------
-
-line() { # DEVICE TARGET [ACCESS]: as in a guest's configuration
-  echo "vdev=$1,format=raw,access=${3:-rw},backendtype=phy,script=block-vbdd,target=$2"
-}
-
-config() { # NAME DISK [LINE...]: makes /tmp/NAME.cfg
-  local file=/tmp/$1.cfg
-  cat > "$file" <<END
-name = "$1"
-type = "pvh"
-kernel = "/lab/vmlinuz"
-ramdisk = "/lab/guest.cpio.gz"
-extra = "console=hvc0 loglevel=3"
-on_reboot = "destroy" # a triple fault is a reboot
-memory = 128
-disk = ["$2"]
-END
-  shift 2
-  [ $# = 0 ] || printf '%s\n' "$@" >> "$file"
-}
 
 console() { cat /var/log/xen/console/guest-"$1"*.log 2>/dev/null | tr -d '\r'; }
 lives() { xl domid "$1" >/dev/null 2>&1; }
@@ -195,7 +156,8 @@ counts() {
   echo "domains $(xl list | grep -c '^[^N]')"
   echo "event channels of dom0 $(lsevtchn 0 | wc -l)"
   echo "grants in use $(grep -c '(XEN) *\[0x' /tmp/grants)"
-  echo "descriptors of vbdd $(ls /proc/$vbdd/fd | wc -l)"
+  ls -l /proc/$vbdd/fd | sed -n 's/.*-> //; s/:\[[0-9]*\]//; /\//p; /:/p' |
+    sort | uniq -c | sed 's/^ */descriptors of vbdd /'
   echo "workers $(pidof vbdd-disk | wc -w)"
   echo "XenStore nodes $(xenstore-ls | wc -l)"
   echo "state files $(find /run/vbdd | wc -l)"

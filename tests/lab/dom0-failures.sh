@@ -17,8 +17,10 @@ prepare() {
   start_vbdd
   config one "$(line xvda $images/one)"
   config two "$(line xvda $images/two)"
-  xl create -p /tmp/two.cfg
-  xl destroy two
+  xl create /tmp/one.cfg # what the first one leaves for good is no leak
+  up one
+  xl destroy one
+  wait_for 10 is_not serves ".*/xvd."
   before=$(counts)
   echo "$before" | sed 's/^/LAB: before: /'
   xl create -p /tmp/two.cfg
@@ -63,11 +65,12 @@ bad_targets() {
     "$(line xvdb /dev/loop0)"
   kill $!
   wait $!
-  flock $images/more sleep 100 &
+  flock --no-fork $images/more sleep 100 &
   sleep 0.5
   attach_fails "somebody has it locked" "in use|lock" \
     "$(line xvdb $images/more)"
   kill $!
+  wait $!
 }
 
 failed_creation() {
@@ -103,10 +106,20 @@ survives() { # WHAT
   check "$1: the disk is detached by force" eval \
     'equal $status 0 && wait_for 5 is_not serves $images/more'
 }
+# A guest whose nodes somebody else has written may wait for ever for answers
+# on a ring that is no ring any more: its own affair, so each has its own guest.
+new_guest() {
+  xl destroy one
+  xl create /tmp/one.cfg
+  up one
+}
 attach() {
-  xl block-attach one "$(line xvdb "${1:-}$images/more")"
-  wait_for 10 front_is one 51728 4
   node=$(front one 51728)
+  xl block-attach one "$(line xvdb "${1:-}$images/more")" &&
+    wait_for 10 front_is one 51728 4 && return
+  check "a disk for it" false
+  finish
+  exit 1
 }
 
 garbage() {
@@ -130,6 +143,7 @@ garbage() {
 skipped_states() {
   local value
   flow skipped states
+  new_guest
   attach
   for value in 6 4 1 6 3 1 4 5 3 2 6 7 8 0; do
     xenstore-write -- "$node/state" $value
@@ -141,6 +155,7 @@ skipped_states() {
 flapping() {
   local lines
   flow flapping
+  new_guest
   attach
   lines=$(wc -l </tmp/vbdd.log)
   for i in $(seq 100); do
@@ -154,6 +169,7 @@ flapping() {
 
 vanished_front() {
   flow the front end\'s directory removed
+  new_guest
   attach
   xenstore-rm "$node"
   check "the back end closes" \
@@ -163,18 +179,17 @@ vanished_front() {
 
 detach_while_writing() {
   flow block-detach while the guest writes
+  new_guest
   attach
   load one xvdb 2 2
   goes_on one 2
-  try xl block-detach one xvdb
-  check "xl says that the guest does not give it back" \
-    failed_with "timed out|unable|cannot"
-  check "the guest writes on, and nothing is lost" eval \
-    'goes_on one 2 && end_load one 2 && is_not has_failed one 2'
-  check "then the guest gives it back" wait_for 5 is_not serves $images/more
+  check "Linux 6.1 gives it back, and xl block-detach succeeds" \
+    try xl block-detach one xvdb
+  check "vbdd has let the target go" wait_for 5 is_not serves $images/more
+  check "the guest is told that its later writes have failed" \
+    wait_for 20 has_failed one 2
   check "all that was acknowledged is on the target" \
     stampload check $images/more 2 $(acknowledged one 2)
-  xl block-detach one xvdb
 }
 
 worker_of() {
@@ -186,6 +201,7 @@ worker_of() {
 
 worker_killed() {
   flow the worker killed
+  new_guest
   attach
   load one xvdb 3 2
   goes_on one 3
@@ -196,19 +212,22 @@ worker_killed() {
     stampload check $images/more 3 $(acknowledged one 3)
 }
 
+nr_domains_is() { [ "$(xl list | grep -c '^[^N]')" = "$1" ]; }
 # Xen's and libxl's patience ends before the writes do, which take 14 s.
 slow_target() {
   flow destroyed with writes under way
+  new_guest
   attach "engine=delay:write=14s/aio,"
   load one xvdb 4 2
   sleep 1
   check "xl destroy comes to its end" try xl destroy one
-  check "no domain is left, and no node" eval \
-    'is_not lives one && [ $(xl list | wc -l) = 3 ]'
+  check "no guest of that name is left" is_not lives one
   check "the old writes are still under way" serves $images/more
   config three "$(line xvda $images/more)"
   check "a new guest gets the target" try xl create -p /tmp/three.cfg
   check "when the old worker has ended" taken_in_turns $images/more
+  check "and with it what was left of the old guest, which lent it its ring" \
+    wait_for 5 nr_domains_is 3
   check "xl destroy" try xl destroy three
 }
 # vbdd is there, but does not answer; and then is not there.

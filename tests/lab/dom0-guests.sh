@@ -6,18 +6,6 @@ console=/var/log/xen/console/guest-guest.log
 line=format=raw,access=rw,backendtype=phy,script=block-vbdd
 boot_disk=/dev/vda1 data_disk=/dev/vda2
 
-start_vbdd() {
-  vbdd --foreground >/tmp/vbdd.log 2>&1 &
-  vbdd=$!
-  for _ in $(seq 50); do vbdctl ping >/dev/null 2>&1 && return; sleep 0.1; done
-}
-stop_vbdd() {
-  kill $vbdd
-  wait $vbdd
-  echo "LAB: vbdd ended with $?"
-  sed 's/^/VBDDLOG: /' /tmp/vbdd.log
-}
-
 # may_boot CONFIG [FILE...]: what is in the boot partition, grub.cfg and kernels
 may_boot() {
   mount -t ext2 $boot_disk /mnt || exit 1

@@ -18,3 +18,49 @@ explain_silence() {
   for key in q e; do xl debug-keys $key; done
   xl dmesg | tail -n 60
 }
+
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 0.1
+  done
+}
+
+start_vbdd() { # OPTION...
+  vbdd --foreground "$@" >>/tmp/vbdd.log 2>&1 &
+  vbdd=$!
+  wait_for 10 vbdctl ping
+}
+end_vbdd() {
+  kill $vbdd
+  wait $vbdd
+}
+# ... and shows what it has said
+stop_vbdd() {
+  end_vbdd
+  echo "LAB: vbdd ended with $?"
+  sed 's/^/VBDDLOG: /' /tmp/vbdd.log
+}
+
+line() { # DEVICE TARGET [ACCESS]: as in a guest's configuration
+  echo "vdev=$1,format=raw,access=${3:-rw},backendtype=phy,script=block-vbdd,target=$2"
+}
+
+config() { # NAME DISK [LINE...]: makes /tmp/NAME.cfg
+  local file=/tmp/$1.cfg
+  cat > "$file" <<END
+name = "$1"
+type = "pvh"
+kernel = "/lab/vmlinuz"
+ramdisk = "/lab/guest.cpio.gz"
+extra = "console=hvc0 loglevel=3"
+on_reboot = "destroy" # a triple fault is a reboot
+memory = 128
+disk = ["$2"]
+END
+  shift 2
+  [ $# = 0 ] || printf '%s\n' "$@" >> "$file"
+}

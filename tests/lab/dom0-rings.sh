@@ -6,15 +6,11 @@ set -u
 . /lab/lib.sh
 console=/var/log/xen/console/guest-guest.log
 images=/mnt/images
-vbdd --foreground >/tmp/vbdd.log 2>&1 &
-vbdd=$!
-for i in $(seq 50); do vbdctl ping >/dev/null 2>&1 && break; sleep 0.1; done
+start_vbdd
 mkdir -p $images
 mount -t ext4 /dev/vda $images || exit 1
 
-line() { # DEVICE OPTIONS
-  echo "vdev=$1,format=raw,access=rw,backendtype=phy,script=block-vbdd,target=$2$images/$1"
-}
+disk() { line "$1" "$2$images/$1"; } # DEVICE OPTIONS
 says() { # PATTERN: waits until the guest has said it
   for i in $(seq 600); do
     grep -q -e "$1" $console 2>/dev/null && return
@@ -41,10 +37,7 @@ observe() { # DEVICE: from its attach until it is detached
     echo "LAB: $device: fstrim took $((full - trimmed)) KiB off"
   xl block-detach guest "$device"
   echo "LAB: $device: detached at $(cut -d' ' -f1 /proc/uptime) s"
-  for i in $(seq 100); do
-    vbdctl list | grep -q "$images/$device" || break
-    sleep 0.1
-  done
+  wait_for 10 eval '! vbdctl list | grep "$images/$device"'
   sum=$(sha256sum < "$images/$device" | cut -d' ' -f1)
   says "JOB: $device: sum $sum" &&
     echo "LAB: $device: target is as the guest left it"
@@ -64,19 +57,16 @@ extra = "console=hvc0 loglevel=6 xen_blkfront.max_ring_page_order=4 xen_blkfront
 on_reboot = "destroy" # a triple fault is a reboot
 memory = 1500
 vcpus = 2
-disk = ["$(line xvda $plain)"]
+disk = ["$(disk xvda $plain)"]
 END
 xl create /tmp/guest.cfg || exit 1
 tail -n +1 -F $console 2>/dev/null | sed 's/^/GUESTLOG: /' &
 observe xvda
-xl block-attach guest "$(line xvdb $all)" && observe xvdb
-xl block-attach guest "$(line xvdc ${all}grants=persistent,)" && observe xvdc
-xl block-attach guest "$(line xvdd ${all}grants=map,)" && observe xvdd
-xl block-attach guest "$(line xvde ${all}sector-size=4096,)" && observe xvde
+xl block-attach guest "$(disk xvdb $all)" && observe xvdb
+xl block-attach guest "$(disk xvdc ${all}grants=persistent,)" && observe xvdc
+xl block-attach guest "$(disk xvdd ${all}grants=map,)" && observe xvdd
+xl block-attach guest "$(disk xvde ${all}sector-size=4096,)" && observe xvde
 says 'GUEST: exit'
 vbdctl stats
 xl destroy guest 2>/dev/null
-kill $vbdd
-wait $vbdd
-echo "LAB: vbdd ended with $?"
-sed 's/^/VBDDLOG: /' /tmp/vbdd.log
+stop_vbdd

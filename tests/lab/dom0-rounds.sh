@@ -24,7 +24,8 @@ round() { # ROUND
 
 config one "$(line xvda /dev/vda)"
 start_vbdd
-xl create -p /tmp/one.cfg # what the first one leaves for good is no leak
+xl create /tmp/one.cfg # what the first one leaves for good is no leak
+up one
 xl destroy one
 wait_for 10 is_not serves /dev/vda
 before=$(counts)

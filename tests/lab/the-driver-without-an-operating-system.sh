@@ -24,5 +24,5 @@ prepare() {
 }
 run_lab_kept prepare -- --hvm --timeout 400 --disk "$second" \
     --copy "$bare:/lab/bare" "$lab/dom0-bare.sh"
-claims 30
+claims 32
 finish

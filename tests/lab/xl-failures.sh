@@ -17,5 +17,5 @@ prepare() {
 }
 run_lab_led prepare -- --timeout 900 \
     --copy "$(command -v flock):/bin/flock" "$lab/dom0-failures.sh"
-claims 61
+claims 62
 finish

@@ -188,35 +188,6 @@ static void check_order(void)
     stop();
 }
 
-static void refuse(const char *granularity, const char *alignment,
-                   const char *secure, const char *sentence)
-{
-    offer(granularity, alignment, secure);
-    REQUIRE(vbdfront_open(&world.port, FAKE_NODE, NULL, &front) == 0);
-    CHECK_EQ(vbdfront_connect(front, SECOND), -EPROTO);
-    CHECK_STR(vbdfront_reason(front), sentence);
-    vbdfront_close(front);
-    CHECK(fake_is_clean(&world));
-}
-
-static void check_lies(void)
-{
-#define AT FAKE_BACKEND "/discard-"
-    refuse("0", "0", "0",
-           AT "granularity is 0, expected a multiple of sector-size");
-    refuse("513", "0", "0",
-           AT "granularity is 513, expected a multiple of sector-size");
-    refuse("4294967296", "0", "0", AT "granularity is \"4294967296\", "
-           "expected a number of at most 4294967295");
-    refuse("512", "100", "0",
-           AT "alignment is 100, expected a multiple of sector-size");
-    refuse("512", "-1", "0", AT "alignment is \"-1\", expected a number of at "
-           "most 4294967295");
-    refuse("512", "0", "2", AT "secure is \"2\", expected a number of at most "
-           "1");
-#undef AT
-}
-
 int main(void)
 {
     TEST("a discard asks for its range and grants nothing", check_range);
@@ -227,6 +198,5 @@ int main(void)
     TEST("what cannot be is refused here", check_refusals);
     TEST("a failure is told, and switches nothing off", check_failure);
     TEST("a discard keeps its place", check_order);
-    TEST("extents that make no sense are refused by name", check_lies);
     return tap_done();
 }

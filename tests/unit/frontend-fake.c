@@ -283,6 +283,7 @@ static void log_sentence(void *context, const char *sentence)
     struct fake *fake = context;
 
     snprintf(fake->last_sentence, sizeof fake->last_sentence, "%s", sentence);
+    fake->nr_sentences++;
 }
 
 /* --- the back end ------------------------------------------------------- */
@@ -597,8 +598,10 @@ void fake_offer_indirect(struct fake *fake, uint32_t max_segments)
     fake->max_indirect_segments = max_segments;
 }
 
-static void set_up_device(struct fake *fake)
+void fake_make_device(struct fake *fake)
 {
+    for (unsigned i = 0; i < fake->nr_nodes; i++)
+        write_path(fake, fake->nodes[i].path, "\1");
     fake_set(fake, FAKE_NODE, "backend", FAKE_BACKEND);
     fake_set(fake, FAKE_NODE, "backend-id", "0");
     fake_set(fake, FAKE_NODE, "virtual-device", "51712");
@@ -620,7 +623,7 @@ void fake_restore(struct fake *fake)
     fake->ports_used = fake->nr_nodes = fake->nr_watches = 0;
     fake->has_ring = fake->maps_persistently = false;
     fake->nr_queues = fake->nr_held = fake->max_indirect_segments = 0;
-    set_up_device(fake);
+    fake_make_device(fake);
 }
 
 void fake_init(struct fake *fake)
@@ -633,7 +636,7 @@ void fake_init(struct fake *fake)
     fake->ports_limit = FAKE_PORTS;
     fake->backend = fake_live;
     fake->follows_states = true;
-    set_up_device(fake);
+    fake_make_device(fake);
 }
 
 bool fake_is_clean(const struct fake *fake)

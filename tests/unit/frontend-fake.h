@@ -54,6 +54,7 @@ struct fake {
     unsigned notifications;
     unsigned violations;
     char last_sentence[512];
+    unsigned nr_sentences;
 
     /* the back end */
     void (*backend)(struct fake *fake); /* called in wait(); NULL: dead */
@@ -77,12 +78,16 @@ struct fake {
 };
 
 /* A world with a fresh device of FAKE_DISK_SECTORS sectors, flush and
- * barrier, and nothing else that could be offered; whose back end follows the states and serves what it is asked. */
+ * barrier, and nothing else that could be offered; whose back end follows the
+ * states and serves what it is asked. */
 void fake_init(struct fake *fake);
 /* The guest goes on as another domain: grants, ports, watches and the ring are
  * gone, and the device is a fresh one, as after fake_init(). The disk's data
  * is what it was. */
 void fake_restore(struct fake *fake);
+/* The toolstack and an honest back end make the device once more: each node is
+ * as after fake_init(). Watches stay. */
+void fake_make_device(struct fake *fake);
 /* True when nothing is left of what the front end took: pages, grants, ports,
  * watches. Says what is. */
 bool fake_is_clean(const struct fake *fake);

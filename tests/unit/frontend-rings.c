@@ -166,32 +166,6 @@ static void check_mad_offers(void)
     check_offer("\1", "\1", 1, 1);
 }
 
-static void refuse_offer(const char *leaf, const char *value)
-{
-    struct vbdfront_config config = prepare("4", "4");
-
-    fake_set(&world, FAKE_BACKEND, leaf, value);
-    REQUIRE(vbdfront_open(&world.port, FAKE_NODE, &config, &front) == 0);
-    CHECK_EQ(vbdfront_connect(front, SECOND), -EPROTO);
-    CHECK(strstr(vbdfront_reason(front), leaf) != NULL);
-    vbdfront_close(front);
-    CHECK(fake_is_clean(&world));
-    CHECK_EQ(world.violations, 0);
-}
-
-static void check_refused_offers(void)
-{
-    static const char *const leaves[] = { "multi-queue-max-queues",
-                                          "max-ring-page-order" };
-
-    for (unsigned i = 0; i < 2; i++) {
-        refuse_offer(leaves[i], "4294967296");
-        refuse_offer(leaves[i], "-1");
-        refuse_offer(leaves[i], "many");
-        refuse_offer(leaves[i], "");
-    }
-}
-
 static void check_own_limits(void)
 {
     struct vbdfront_config config = prepare("4", "4");
@@ -440,7 +414,6 @@ int main(void)
     TEST("the nodes are those of blkif.h", check_nodes);
     TEST("nodes of an earlier user are overwritten", check_stale_nodes);
     TEST("an offer beyond measure is cut to ours", check_mad_offers);
-    TEST("an offer that is no number is refused", check_refused_offers);
     TEST("no more is used than was configured", check_own_limits);
     TEST("a config that cannot be is refused", check_impossible_config);
     TEST("whatever is missing on the way up, nothing leaks",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 frontend_tests = %D%/frontend-connect %D%/frontend-core %D%/frontend-order \
-	%D%/frontend-lies %D%/frontend-rings %D%/frontend-indirect \
+	%D%/frontend-rings %D%/frontend-indirect \
 	%D%/frontend-discard %D%/frontend-bounce %D%/frontend-unplug \
 	%D%/frontend-resume %D%/frontend-resume-model %D%/frontend-profiles
 check_PROGRAMS += $(frontend_tests)
@@ -19,9 +19,6 @@ frontend_libs = %D%/libfrontend-fake.a libvbdfront.a libblkif.a
 %C%_frontend_order_SOURCES = %D%/frontend-order.c %D%/frontend-disk.h \
 	%D%/tap.h
 %C%_frontend_order_LDADD = $(frontend_libs)
-%C%_frontend_lies_SOURCES = %D%/frontend-lies.c %D%/frontend-disk.h \
-	%D%/tap.h
-%C%_frontend_lies_LDADD = $(frontend_libs)
 %C%_frontend_rings_SOURCES = %D%/frontend-rings.c %D%/frontend-disk.h \
 	%D%/tap.h
 %C%_frontend_rings_LDADD = $(frontend_libs)
@@ -46,6 +43,17 @@ frontend_libs = %D%/libfrontend-fake.a libvbdfront.a libblkif.a
 	%D%/frontend-disk.h %D%/tap.h tools/vbdfront/profile.c \
 	tools/vbdfront/profile.h
 %C%_frontend_profiles_LDADD = $(frontend_libs) libhost.a
+
+# Back ends that lie.
+lies_tests = %D%/lies-rings %D%/lies-nodes
+check_PROGRAMS += $(lies_tests)
+TESTS += $(lies_tests)
+%C%_lies_rings_SOURCES = %D%/lies-rings.c %D%/lies-rows.h \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_lies_rings_LDADD = $(frontend_libs)
+%C%_lies_nodes_SOURCES = %D%/lies-nodes.c %D%/lies-rows.h \
+	%D%/frontend-disk.h %D%/tap.h
+%C%_lies_nodes_LDADD = $(frontend_libs)
 
 # Above the local stand-in: a small back end in a process of its own.
 check_PROGRAMS += %D%/frontend-serve %D%/frontend-port-local

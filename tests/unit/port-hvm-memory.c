@@ -99,6 +99,10 @@ static void check_random(void)
         }
     }
     CHECK(nr_given > 0);
+    for (unsigned i = 0; i < NR_RUNS; i++)
+        if (runs[i].start)
+            hvm_page_free(runs[i].start, runs[i].nr);
+    CHECK(hvm_page_alloc(NR_PAGES - 1));
     for (unsigned i = 0; i < HVM_PAGE_BYTES; i++) {
         CHECK_EQ(memory[i], GUARD);
         CHECK_EQ(memory[(1 + NR_PAGES) * HVM_PAGE_BYTES + i], GUARD);

@@ -4,7 +4,7 @@
  * comes before an answer; and whatever an end that lies puts into the ring,
  * every request comes to an end, and nothing is asked any more. Source:
  * xen/io/xs_wire.h, docs/misc/xenstore.txt. Mechanism: the other end is a
- * script of the test's; it moves whenever the port sleeps. */
+ * script of the test's; it moves while the port sleeps, if it has been told to. */
 #include "frontend/port-hvm/private.h"
 
 #include "tests/unit/tap.h"
@@ -38,7 +38,10 @@ static struct {
     size_t nr_taken, nr_given, nr_sent; /* nr_given: still to come */
     void (*lie)(void); /* instead of all that */
     unsigned nr_sleeps, nr_sentences;
-    bool is_marked;
+    uint32_t last_id;
+    bool is_awake;  /* it has been notified, and has something to do */
+    bool is_marked; /* the port has been */
+    bool is_quick;  /* it moves just before the port sleeps */
 } end;
 
 static void queue(const void *data, size_t bytes)
@@ -66,6 +69,7 @@ static void say(const struct message *message,
 static void take(void)
 {
     struct xsd_sockmsg request;
+    size_t before = end.nr_taken;
 
     for (uint32_t i = 0; i < end.piece && ring->req_cons != ring->req_prod;
          i++) {
@@ -74,10 +78,12 @@ static void take(void)
             ring->req[MASK_XENSTORE_IDX(ring->req_cons++)];
     }
     memcpy(&request, end.taken, sizeof request);
-    if (end.nr_taken < sizeof request ||
+    if (end.nr_taken == before || end.nr_taken < sizeof request ||
         end.nr_taken < sizeof request + request.len)
         return;
     REQUIRE(end.nr_taken == sizeof request + request.len);
+    CHECK(request.req_id != end.last_id);
+    end.last_id = request.req_id;
     for (unsigned i = 0; i < end.nr_messages; i++)
         say(&end.script[i], &request);
     end.nr_messages = 0;
@@ -93,6 +99,20 @@ static void give(void)
             end.given[end.nr_sent++];
 }
 
+/* It goes on at the next sleep, unless there is nothing to do, or no room. */
+static void move(void)
+{
+    uint32_t taken = ring->req_cons, given = ring->rsp_prod;
+
+    if (!end.is_awake)
+        return;
+    take();
+    give();
+    end.is_marked = ring->req_cons != taken || ring->rsp_prod != given;
+    end.is_awake = end.is_marked && ring->rsp_prod - ring->rsp_cons <
+                                        XENSTORE_RING_SIZE;
+}
+
 /* --- what store.c is linked with ------------------------------------------ */
 
 void hvm_log(const char *sentence)
@@ -101,8 +121,12 @@ void hvm_log(const char *sentence)
     end.nr_sentences++;
 }
 
+static uint32_t missing_param = UINT32_MAX;
+
 uint64_t hvm_param_get(uint32_t index)
 {
+    if (index == missing_param)
+        return 0;
     return index == HVM_PARAM_STORE_PFN ? (uintptr_t)ring / PAGE_BYTES : PORT;
 }
 
@@ -117,25 +141,27 @@ bool hvm_event_take(evtchn_port_t port)
 
     CHECK_EQ(port, PORT);
     end.is_marked = false;
+    if (end.is_quick)
+        move();
     return was_marked;
 }
 
 void hvm_event_notify(evtchn_port_t port)
 {
     CHECK_EQ(port, PORT);
+    end.is_awake = true;
 }
 
 void hvm_event_sleep(evtchn_port_t port, uint64_t timeout_us)
 {
     CHECK_EQ(port, PORT);
     CHECK(timeout_us > 0);
+    CHECK(!end.is_marked); /* else Xen does not let it sleep */
     REQUIRE(++end.nr_sleeps < MAX_SLEEPS);
-    if (end.lie) {
+    if (end.lie)
         end.lie();
-    } else {
-        take();
-        give();
-    }
+    else
+        move();
 }
 
 /* --- the tests ------------------------------------------------------------ */
@@ -148,6 +174,15 @@ static void start(void)
     memset(&end, 0, sizeof end);
     end.piece = ANY;
     CHECK_EQ(hvm_store_start(), 0);
+}
+
+static void check_missing(void)
+{
+    missing_param = HVM_PARAM_STORE_PFN;
+    CHECK_EQ(hvm_store_start(), -ENODEV);
+    missing_param = HVM_PARAM_STORE_EVTCHN;
+    CHECK_EQ(hvm_store_start(), -ENODEV);
+    missing_param = UINT32_MAX;
 }
 
 static void script(struct message message)
@@ -213,6 +248,17 @@ static void check_pieces(void)
         CHECK_REQUEST(XS_READ, "the/path\0");
         CHECK_EQ(end.nr_given, end.nr_sent);
     }
+}
+
+static void check_quick_answer(void)
+{
+    char value[8];
+
+    start();
+    end.is_quick = true;
+    script((struct message){ .text = "1" });
+    CHECK_EQ(hvm_store_read("a", value, sizeof value), 1);
+    CHECK_EQ(end.nr_sleeps, 0);
 }
 
 static void check_long_request(void)
@@ -318,11 +364,13 @@ static void check_is_left(void)
     CHECK_EQ(hvm_store_read("a", value, sizeof value), 1);
 }
 
+/* The answer is there, and more. */
 static void read_after(void (*lie)(void))
 {
     char value[8];
 
     start();
+    script((struct message){ .text = "1" });
     end.lie = lie;
     CHECK_EQ(hvm_store_read("a", value, sizeof value), -EIO);
     check_is_left();
@@ -330,11 +378,15 @@ static void read_after(void (*lie)(void))
 
 static void write_too_much(void)
 {
+    take();
+    give();
     ring->rsp_prod = ring->rsp_cons + XENSTORE_RING_SIZE + 1;
 }
 
 static void go_back(void)
 {
+    take();
+    give();
     ring->rsp_prod = ring->rsp_cons - 1;
 }
 
@@ -396,6 +448,8 @@ static void check_unasked(void)
     give_unasked((struct message){ .text = "1" });
     give_unasked((struct message){ .text = "",
                                    .bytes = XENSTORE_PAYLOAD_MAX + 1 });
+    give_unasked((struct message){ .text = "", .type = XS_WATCH_EVENT,
+                                   .bytes = XENSTORE_PAYLOAD_MAX + 1 });
     start();
     write_too_much();
     CHECK(!hvm_store_take_events());
@@ -444,8 +498,10 @@ int main(void)
 {
     ring = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
     REQUIRE(ring);
+    TEST("that there is no XenStore is an error", check_missing);
     TEST("each request is what the protocol wants", check_requests);
     TEST("messages come and go in pieces of any size", check_pieces);
+    TEST("what comes before the sleep ends it", check_quick_answer);
     TEST("a request may be larger than the ring, not than a message",
          check_long_request);
     TEST("watch events are counted when they are waited for",

@@ -13,7 +13,7 @@
 enum {
     MEMORY = 4 << 20, MEMORY_BYTES = 16 << 20, /* above the image */
     MAX_DISKS = 4,
-    TIMEOUT_US = 20000000,
+    TIMEOUT_US = 20000000, SLEEP_US = 200000, MAX_WAITS = 5,
     PAGE_BYTES = 4096, NR_SECTORS = 2048, SECTOR_BYTES = 512, LINE_BYTES = 16,
     DATA_BYTES = NR_SECTORS * SECTOR_BYTES,
     BARRIER_SECTOR = NR_SECTORS, DISCARD_SECTOR = 2 * NR_SECTORS,
@@ -127,14 +127,29 @@ static void do_offered(struct disk *disk)
                                DISCARD_SECTOR, PIECE_SECTORS, NULL));
 }
 
+/* Nobody has anything to say: only time ends it. */
+static void sleep(void)
+{
+    const struct vbdfront_port *port = port_hvm_table();
+    uint64_t start_us = port->now_us(port->context), slept_us = 0;
+    unsigned nr_waits = 0;
+
+    for (; slept_us < SLEEP_US; nr_waits++) {
+        port->wait(port->context, SLEEP_US - slept_us);
+        slept_us = port->now_us(port->context) - start_us;
+    }
+    say(nr_waits <= MAX_WAITS ? "EXAMPLE: sleep: good " : "EXAMPLE: sleep: bad ");
+    say_number("", nr_waits);
+    say("\r\n");
+}
+
 static void use(struct disk *disk)
 {
     for (unsigned by_upcall = 0; by_upcall < 2; by_upcall++) {
         port_hvm_use_upcall(by_upcall);
-        say_number("EXAMPLE: upcalls ", by_upcall);
-        say("\r\n");
         write_and_read(disk);
         do_offered(disk);
+        sleep();
     }
 }
 
