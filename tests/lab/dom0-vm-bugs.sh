@@ -19,10 +19,9 @@ cat > /lab/bugs <<END
 flush-per-client durable/PV's FLUSH covers ATA DMA's write
 join-running-flush durable/PV's FLUSH does not join an ATA FLUSH that was running
 barrier-not-durable durable/PV's BARRIER covers ATA DMA's write and its own data
-barrier-no-drain durable/$order
 barrier-no-gate durable/$order
 wrong-merge paths/$beside
-stale-edge paths/$beside
+stale-edge paths/ATA DMA writes a sector and leaves those that PV wrote beside it
 early-release at-once/$both
 edge-unlocked at-once/$both
 edge-read-early at-once/$both
@@ -39,7 +38,7 @@ round() { awk -v n="$1" '/^# round /{r = $3} r == n' /tmp/tap; }
 start_vbdd --worker /lab/worker
 echo $vbdd > /lab/vbdd.pid
 try /lab/vm/run --tap /tmp/tap --engine $engine --again /lab/next-bug \
-  --cases "$first" --timeout 300 vbdd "$blocks"
+  --cases "$first" --timeout 600 vbdd "$blocks"
 vbdd=$(cat /lab/vbdd.pid)
 
 nr=0
