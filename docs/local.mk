@@ -8,11 +8,11 @@ EXTRA_DIST += $(PODS) %D%/ARCHITECTURE.md %D%/PROTOCOL.md %D%/TESTING.md
 # For administrators, and what these refer to.
 dist_doc_DATA = %D%/OPERATIONS.md %D%/MOVING.md %D%/FLUSH.md %D%/LIMITS.md \
 	%D%/COHERENCY.md %D%/CONTROL.md %D%/THREAT-MODEL.md \
-	%D%/PORTING.md
+	%D%/PORTING.md %D%/STACKS.md
 examplesdir = $(docdir)/examples
 dist_examples_DATA = %D%/examples/blkback-beside-vbdd.rules \
 	%D%/examples/disk-options.cfg %D%/examples/modprobe-vbdd.conf \
-	%D%/examples/driver-domain.cfg %D%/examples/driver-domain-guest.cfg \
+	%D%/examples/flush-vm.cfg %D%/examples/driver-domain.cfg %D%/examples/driver-domain-guest.cfg \
 	%D%/examples/hvm-ahci.cfg %D%/examples/hvm-linux.cfg \
 	%D%/examples/hvm-windows.cfg %D%/examples/pv-pygrub.cfg \
 	%D%/examples/pvh-linux.cfg %D%/examples/shared-base-1.cfg \

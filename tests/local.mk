@@ -15,6 +15,7 @@ include tests/unit/verify.mk
 include tests/unit/xl.mk
 include tests/conformance/local.mk
 include tests/func/local.mk
+include tests/vm/image/local.mk
 include tests/vm/local.mk
 include tests/coherency/local.mk
 include tests/crash/local.mk
