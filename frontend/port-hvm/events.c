@@ -128,6 +128,7 @@ static void sleep_until_one(evtchn_port_t *which, unsigned nr,
                             uint64_t timeout_us)
 {
     struct sched_poll poll = { .nr_ports = nr };
+    uint16_t masks = hvm_pic_mask();
 
     if (timeout_us > max_sleep_us)
         timeout_us = max_sleep_us;
@@ -139,6 +140,7 @@ static void sleep_until_one(evtchn_port_t *which, unsigned nr,
         hvm_hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&poll,
                       0);
     }
+    hvm_pic_unmask(masks);
 }
 
 void hvm_event_sleep(evtchn_port_t port, uint64_t timeout_us)

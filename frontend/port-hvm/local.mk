@@ -5,7 +5,8 @@ if PORT_HVM
 noinst_LIBRARIES += libvbdfront-hvm.a
 libvbdfront_hvm_a_SOURCES = $(libvbdfront_a_SOURCES) \
 	%D%/start.c %D%/hypercall.c %D%/memory.c %D%/grants.c %D%/events.c \
-	%D%/upcall.c %D%/clock.c %D%/store.c %D%/console.c %D%/libc.c \
+	%D%/upcall.c %D%/pic.c %D%/clock.c %D%/store.c %D%/console.c \
+	%D%/libc.c \
 	%D%/cpu.h %D%/private.h %D%/port-hvm.h
 libvbdfront_hvm_a_CFLAGS = $(WARN_CFLAGS) $(CORE_CFLAGS) $(PORT_HVM_CFLAGS)
 

@@ -29,11 +29,12 @@ uint32_t port_hvm_domid(void);
 /* Xen's version as major << 16 | minor. */
 uint32_t port_hvm_xen_version(void);
 
-/* How wait() sleeps. false, the default: in a hypercall, without interrupts
- * (they stay disabled in all of the port). true: halted, until Xen raises a
- * vector. For that the port enables interrupts inside of wait(), with an IDT of
- * its own and the PICs masked, and puts both back; CS must be in the GDT. Not
- * for who calls firmware in between: a late event could meet it. */
+/* How wait() sleeps, which is with the PICs masked; it puts them back. false, the
+ * default: in a hypercall, without interrupts (they stay disabled in all of the
+ * port). true: halted, until Xen raises a vector. For that the port enables
+ * interrupts inside of wait(), with an IDT of its own, and puts that back, too;
+ * CS must be in the GDT. Not for who calls firmware in between: a late event
+ * could meet it. */
 void port_hvm_use_upcall(bool is_wanted);
 
 /* XenStore beyond what a disk needs. list: the children's names, each with a 0

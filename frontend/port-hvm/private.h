@@ -7,6 +7,7 @@
  *   grants.c     the grant table
  *   events.c     event channels, and sleep until one fires
  *   upcall.c     another sleep, which ends by interrupt
+ *   pic.c        the machine's interrupts, kept away meanwhile
  *   clock.c      Xen's clock
  *   store.c      XenStore, over its ring
  *   console.c    Xen's console
@@ -92,6 +93,11 @@ int hvm_upcall_start(void);
 bool hvm_upcall_is_used(void);
 void hvm_upcall_sleep(const evtchn_port_t *ports, unsigned nr,
                       uint64_t deadline_ns);
+
+/* --- pic.c --------------------------------------------------------------- */
+
+uint16_t hvm_pic_mask(void); /* returns what was masked before */
+void hvm_pic_unmask(uint16_t masks);
 
 /* --- clock.c ------------------------------------------------------------- */
 

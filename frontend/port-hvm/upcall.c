@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT
  * Sleep that ends by interrupt: what is waited for is unmasked, Xen raises our
- * vector, and its handler has nothing to do but to end the halt. Until then no
- * other interrupt is wanted: the PICs are masked, and put back. So are the
- * descriptors of whoever has interrupts of his own. */
+ * vector, and its handler has nothing to do but to end the halt. The descriptors
+ * of whoever has interrupts of his own are put back; no other interrupt comes
+ * meanwhile (pic.c). */
 #include "frontend/port-hvm/private.h"
 
 #include <xen/hvm/params.h>
 #include <xen/vcpu.h>
 
-#include "frontend/port-hvm/cpu.h"
 #include "frontend/port-hvm/port-hvm.h"
 
 enum {
     VECTOR = 0x20, /* the first that is not the processor's own */
     PRESENT_INTERRUPT_GATE = 0x8e,
-    PIC_1_MASK = 0x21, PIC_2_MASK = 0xa1, /* I/O ports */
 };
 
 struct gate {
@@ -80,15 +78,9 @@ static void halt(void)
 {
     const struct table ours = { sizeof gates - 1, gates };
     struct table theirs;
-    uint8_t masks[] = { (uint8_t)cpu_in(PIC_1_MASK, 1),
-                        (uint8_t)cpu_in(PIC_2_MASK, 1) };
 
-    cpu_out(PIC_1_MASK, 1, 0xff);
-    cpu_out(PIC_2_MASK, 1, 0xff);
     __asm__ volatile("sidt %0; lidt %1; sti; hlt; cli; lidt %0"
                      : "=m"(theirs) : "m"(ours) : "memory");
-    cpu_out(PIC_1_MASK, 1, masks[0]);
-    cpu_out(PIC_2_MASK, 1, masks[1]);
 }
 
 static bool is_any_pending(const evtchn_port_t *ports, unsigned nr)

@@ -28,6 +28,7 @@ static uint64_t clock_ns;
 static bool uses_upcall;
 static unsigned nr_upcall_ports;
 static uint64_t upcall_end;
+static uint16_t pic_masks = 0x8eb8;
 
 /* --- what events.c is linked with ----------------------------------------- */
 
@@ -74,6 +75,7 @@ long hvm_hypercall(unsigned number, uintptr_t first, uintptr_t second,
         return event_op(first, (void *)second);
     CHECK_EQ(number, __HYPERVISOR_sched_op);
     CHECK_EQ(first, SCHEDOP_poll);
+    CHECK_EQ(pic_masks, 0xffff);
     polled = *(struct sched_poll *)second;
     REQUIRE(polled.nr_ports <= MAX_PORTS);
     memcpy(polled_ports, polled.ports.p,
@@ -95,8 +97,22 @@ void hvm_upcall_sleep(const evtchn_port_t *ports, unsigned nr,
                       uint64_t deadline_ns)
 {
     (void)ports;
+    CHECK_EQ(pic_masks, 0xffff);
     nr_upcall_ports = nr;
     upcall_end = deadline_ns;
+}
+
+uint16_t hvm_pic_mask(void)
+{
+    uint16_t before = pic_masks;
+
+    pic_masks = 0xffff;
+    return before;
+}
+
+void hvm_pic_unmask(uint16_t masks)
+{
+    pic_masks = masks;
 }
 
 /* --- the tests ------------------------------------------------------------ */
@@ -189,6 +205,7 @@ static void check_sleep(void)
     CHECK_EQ(upcall_end, 1000 + 20 * 1000);
     CHECK_EQ(polled.nr_ports, 0);
     uses_upcall = false;
+    CHECK_EQ(pic_masks, 0x8eb8);
 }
 
 static void check_close(void)

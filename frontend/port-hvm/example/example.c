@@ -13,7 +13,7 @@
 enum {
     MEMORY = 4 << 20, MEMORY_BYTES = 16 << 20, /* above the image */
     MAX_DISKS = 4,
-    TIMEOUT_US = 20000000, SLEEP_US = 200000, MAX_WAITS = 5,
+    TIMEOUT_US = 20000000, SLEEP_US = 200000, MAX_WAITS = 50,
     PAGE_BYTES = 4096, NR_SECTORS = 2048, SECTOR_BYTES = 512, LINE_BYTES = 16,
     DATA_BYTES = NR_SECTORS * SECTOR_BYTES,
     BARRIER_SECTOR = NR_SECTORS, DISCARD_SECTOR = 2 * NR_SECTORS,
@@ -127,7 +127,8 @@ static void do_offered(struct disk *disk)
                                DISCARD_SECTOR, PIECE_SECTORS, NULL));
 }
 
-/* Nobody has anything to say: only time ends it. */
+/* Nobody has much to say (xen-blkback, just connected, some 20 times): time ends
+ * it. Who does not sleep at all waits some thousand times. */
 static void sleep(void)
 {
     const struct vbdfront_port *port = port_hvm_table();
