@@ -57,19 +57,6 @@ end() { # NAME DEVICE...
   wait_for 20 is_not lives "$name"
   console "$name" | sed "s/^/GUESTLOG: /"
 }
-qdisk() { echo "vdev=$1,format=raw,access=rw,backendtype=qdisk,target=$2"; }
-plain() { # the kernel's own
-  cat > /etc/xen/scripts/block-plain <<'END'
-#!/bin/bash
-[ "$1" = add ] || exit 0
-device=$(xenstore-read "$XENBUS_PATH/params")
-xenstore-write "$XENBUS_PATH/physical-device" "$(stat -L -c %t:%T "$device")" \
-  "$XENBUS_PATH/hotplug-status" connected
-END
-  chmod +x /etc/xen/scripts/block-plain
-  echo "vdev=$1,format=raw,access=rw,backendtype=phy,script=block-plain,target=$2"
-}
-
 # Are the example's lines on TARGET, so many of them?
 has_lines() { # TARGET NR
   awk -v nr="$2" 'BEGIN { for (i = 0; i < nr; i++) printf "%015d\n", i }' |
@@ -122,7 +109,7 @@ end_vbdd
 
 flow "PVH, with a disk from the kernel"
 dd if=/dev/zero of=/dev/vdb bs=1M count=2 2>/dev/null
-modprobe xen-blkback
+load_blkback
 bare linux pvh "$(plain xvda /dev/vdb)"
 check "linux: it comes up" hears linux ready
 check "linux: xen-blkback's disk does all" has_done linux 51712 1 write read flush

@@ -9,19 +9,9 @@ limit=/sys/module/xen_gntalloc/parameters/limit
 
 prepare() {
   local all=queues=4,ring-page-order=4,indirect-segments=256,grants=persistent,
-  local qemu=format=raw,access=rw,backendtype=qdisk,target=/dev/vdb
-  # Debian's own needs udev
-  cat > /etc/xen/scripts/block-plain <<'END'
-#!/bin/bash
-[ "$1" = add ] || exit 0
-xenstore-write "$XENBUS_PATH/physical-device" \
-  "$(stat -L -c %t:%T "$(xenstore-read "$XENBUS_PATH/params")")" \
-  "$XENBUS_PATH/hotplug-status" connected
-END
-  chmod +x /etc/xen/scripts/block-plain
   start_vbdd
   config one "$(line xvda "$all/dev/vda")\", \"$(line xvdb /dev/vda)\",
-    \"vdev=xvdc,$qemu\", \"vdev=xvdd,$qemu"
+    \"$(qdisk xvdc /dev/vdb)\", \"$(qdisk xvdd /dev/vdb)"
   # a PV guest: it is faster under emulation, which does not lose it
   sed -i 's/^type = .*/type = "pv"/; s/^memory = .*/memory = 256/
     s/loglevel=3/& without=xen-blkfront/' /tmp/one.cfg
@@ -126,13 +116,12 @@ kernel_has_it() {
 }
 
 change_to_blkback() {
-  local plain=format=raw,access=rw,backendtype=phy,script=block-plain
   try xl block-detach one xvda
   try xl block-detach one xvdb
   end_vbdd
-  modprobe xen-blkback
-  try xl block-attach one "vdev=xvde,$plain,target=/dev/vdc"
-  try xl block-attach one "vdev=xvdf,$plain,target=/dev/vdc"
+  load_blkback
+  try xl block-attach one "$(plain xvde /dev/vdc)"
+  try xl block-attach one "$(plain xvdf /dev/vdc)"
 }
 
 prepare

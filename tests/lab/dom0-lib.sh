@@ -48,6 +48,20 @@ stop_vbdd() {
 line() { # DEVICE TARGET [ACCESS]: as in a guest's configuration
   echo "vdev=$1,format=raw,access=${3:-rw},backendtype=phy,script=block-vbdd,target=$2"
 }
+qdisk() { echo "vdev=$1,format=raw,access=rw,backendtype=qdisk,target=$2"; }
+# plain DEVICE TARGET: xen-blkback's
+plain() { echo "vdev=$1,format=raw,access=rw,backendtype=phy,target=$2"; }
+load_blkback() { # from here on it takes each vbd; Debian's script needs udev
+  cat > /etc/xen/scripts/block <<'END'
+#!/bin/bash
+[ "$1" = add ] || exit 0
+xenstore-write "$XENBUS_PATH/physical-device" \
+  "$(stat -L -c %t:%T "$(xenstore-read "$XENBUS_PATH/params")")" \
+  "$XENBUS_PATH/hotplug-status" connected
+END
+  chmod +x /etc/xen/scripts/block
+  modprobe xen-blkback
+}
 
 config() { # NAME DISK [LINE...]: makes /tmp/NAME.cfg
   local file=/tmp/$1.cfg

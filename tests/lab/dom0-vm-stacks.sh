@@ -22,7 +22,7 @@ for stack in $(cat /lab/stacks); do
   flow "vm $stack"
   case $stack in
   vbdd) start_vbdd ;;
-  blkback) insmod /lab/vm/xen-blkback.ko ;;
+  blkback) load_blkback ;;
   esac
   try /lab/vm/run --tap "$tap" --left $left --plan busy --timeout 300 \
     "$stack" "$target"
