@@ -93,11 +93,12 @@ void worker_continue_hold(struct worker *worker)
         worker_begin_detach(worker, worker->detach_tag);
 }
 
+/* A file is made longer also where the memory file system is full. */
 void worker_note_fail_stop(const struct worker *worker)
 {
     int fd = worker->options->lease_fd;
 
-    if (fd >= 0 && pwrite(fd, "!", 1, 0) != 1)
+    if (fd >= 0 && ftruncate(fd, 1) < 0)
         log_error("fail-stop may be forgotten: %s", strerror(errno));
 }
 

@@ -126,11 +126,11 @@ int hold_unseal(int hold_fd);
 int worker_hold(struct worker *worker, uint32_t tag);
 /* Goes on with that as far as is possible now. */
 void worker_continue_hold(struct worker *worker);
-/* All is durable, or, in fail-stop, will never be: writes the records of what
- * is held, and lets go of the rings. */
 /* For a supervisor who is not told, or does not live to make use of it: the
  * target's lease says from here on that its disk was in fail-stop (C8). */
 void worker_note_fail_stop(const struct worker *worker);
+/* All is durable, or, in fail-stop, will never be: writes the records of what
+ * is held, and lets go of the rings. */
 void worker_finish_hold(struct worker *worker, bool is_fail_stopped);
 
 /* ringio.c */

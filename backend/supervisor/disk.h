@@ -10,8 +10,8 @@
  * STARTING: the worker opens and claims the target; before that, there may be
  * one of an earlier vbdd to be waited for. DRAINING: it was told to end, or has
  * said that it could not start; the target counts as free when the process has
- * gone, the earlier vbdd's as well, never before. FAILED: the worker died while it was
- * serving; the vbds stay, and the disk goes with the last of them. */
+ * gone, the earlier vbdd's as well, never before. FAILED: the worker died while
+ * it was serving; the vbds stay, and the disk goes with the last of them. */
 #ifndef VBDD_SUPERVISOR_DISK_H
 #define VBDD_SUPERVISOR_DISK_H
 

@@ -39,6 +39,12 @@ static void finish(struct pending *pending, int error, const char *sentence)
     outer->done(outer, error, sentence);
 }
 
+static void refuse_twice(struct waiter *waiter)
+{
+    waiter->done(waiter, -EALREADY, "it is being attached, or has failed, "
+                                    "already");
+}
+
 /* Attaches, or waits first for whoever still has the target and is leaving it:
  * a guest that was destroyed, or has crashed, with writes under way may be
  * created again before they have ended. */
@@ -52,9 +58,14 @@ static void attach_or_wait(struct pending *pending)
                "attached");
         return;
     }
-    if (!vbd || vbd->is_gone || vbd->is_removed || vbd->disk) {
+    if (!vbd || vbd->is_gone || vbd->is_removed) {
         finish(pending, -ECANCELED, "it was detached while it was being "
                "attached");
+        return;
+    }
+    if (vbd->disk) { /* from another one, who had waited as well */
+        pending->is_held = false;
+        refuse_twice(&pending->inner);
         return;
     }
     leaving = disk_find_leaving(vbd, &pending->target);
@@ -223,8 +234,7 @@ void hotplug_add(struct supervisor *supervisor, const char *path,
     else if (vbd->disk->state == DISK_READY)
         answer_attached(vbd, waiter); /* resumed before the script asked */
     else
-        waiter->done(waiter, -EALREADY, "it is being attached, or has failed, "
-                                        "already");
+        refuse_twice(waiter);
 }
 
 /* Nothing of the vbd is left; its disk may still be draining. */

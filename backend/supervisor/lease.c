@@ -77,6 +77,10 @@ void lease_remove(const struct supervisor *supervisor, const char *key)
     struct stat status;
 
     print_path(supervisor, key, path);
-    if (stat(path, &status) == 0 && status.st_size == 0)
+    if (stat(path, &status) < 0)
+        return;
+    if (status.st_size == 0)
         unlink(path);
+    else if (truncate(path, 1) < 0)
+        log_warning("%s: %s", path, strerror(errno));
 }

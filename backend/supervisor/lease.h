@@ -20,7 +20,8 @@ bool lease_has_note(int lease);
 void lease_clear_note(int lease);
 /* Has somebody, also one of ours? What cannot be known is answered by yes. */
 bool lease_is_taken(const struct supervisor *supervisor, const char *key);
-/* Nobody has it any more. A note stays for the next one. */
+/* Nobody has it any more. A note stays for the next one, whatever was written,
+ * as a single byte. */
 void lease_remove(const struct supervisor *supervisor, const char *key);
 
 #endif

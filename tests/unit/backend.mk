@@ -9,7 +9,7 @@ supervisor_tests = %D%/supervisor-config %D%/supervisor-front \
 	%D%/supervisor-restore %D%/supervisor-nbd %D%/supervisor-hostile \
 	%D%/supervisor-transcripts %D%/supervisor-blkback \
 	%D%/supervisor-policy %D%/supervisor-cgroups %D%/host-log \
-	%D%/supervisor-store %D%/supervisor-driver-domain
+	%D%/supervisor-store %D%/supervisor-driver-domain %D%/supervisor-hotplug
 check_PROGRAMS += $(supervisor_tests) %D%/supervisor-fake-worker
 TESTS += $(supervisor_tests)
 
@@ -32,6 +32,10 @@ EXTRA_DIST += %D%/transcripts
 	$(supervisor_rig)
 %C%_supervisor_driver_domain_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_driver_domain_LDADD = $(supervisor_rig_libs)
+%C%_supervisor_hotplug_SOURCES = %D%/supervisor-hotplug.c \
+	$(supervisor_rig)
+%C%_supervisor_hotplug_CFLAGS = $(supervisor_rig_cflags)
+%C%_supervisor_hotplug_LDADD = $(supervisor_rig_libs)
 %C%_supervisor_policy_SOURCES = %D%/supervisor-policy.c $(supervisor_rig)
 %C%_supervisor_policy_CFLAGS = $(supervisor_rig_cflags)
 %C%_supervisor_policy_LDADD = $(supervisor_rig_libs)

@@ -668,71 +668,6 @@ static void check_limits(void)
     CHECK(has_nothing());
 }
 
-/* What libxl writes. */
-static void write_trees(const struct rig_device *device, const char *params)
-{
-    char domid[12];
-
-    snprintf(domid, sizeof domid, "%u", device->domid);
-    rig_write(device->front, "state", "1");
-    rig_write(device->back, "frontend", device->front);
-    rig_write(device->back, "frontend-id", domid);
-    rig_write(device->back, "params", params);
-    rig_write(device->back, "mode", "w");
-    rig_write(device->back, "online", "1");
-    rig_write(device->back, "script", "/etc/xen/scripts/block-vbdd");
-    rig_write(device->back, "state", "1");
-}
-
-/* The script gives up, and xl has not removed anything yet. */
-static void check_script_limit(void)
-{
-    struct rig_device device = rig_device(5, "xvda", "script");
-    char params[160];
-
-    snprintf(params, sizeof params, "engine=wait-ready,%s", device.target);
-    write_trees(&device, params);
-    CHECK(rig_back_is(&device, "2"));
-    CHECK(rig_refused(rig_ask("{\"command\":\"hotplug\",\"action\":\"add\","
-                              "\"path\":\"%s\"}", device.back),
-                      "still starting; given up"));
-    CHECK(rig_await_disk_state(device.target, NULL));
-    CHECK(rig_exists(device.back, "state"));
-    rig_remove(device.front);
-    rig_remove("/local/domain/0/backend/vbd/5");
-    CHECK(rig_await(device.back, "state", NULL));
-}
-
-/* As xl does it: a vbdd for Xen, whose store happens to be the stand-in's. */
-static void check_as_xl_does(void)
-{
-    struct rig_device device = rig_device(5, "xvda", "xl");
-
-    CHECK(rig_refused(rig_attach(&device, "w", "ok"), "use xl block-attach"));
-    CHECK(rig_refused(rig_ask("{\"command\":\"hotplug\",\"action\":\"add\","
-                              "\"path\":\"%s\"}", device.back),
-                      "is not a back-end node of ours"));
-    write_trees(&device, device.target);
-    CHECK(rig_back_is(&device, "2"));
-    CHECK(rig_disk(device.target) == NULL);
-    CHECK(rig_ok(rig_ask("{\"command\":\"hotplug\",\"action\":\"add\","
-                         "\"path\":\"%s\"}", device.back)));
-    CHECK_EQ(rig_count_text(device.log, "--local"), 0);
-    rig_publish(&device, "3");
-    CHECK(rig_back_is(&device, "4"));
-    rig_front(&device, "6");
-    rig_write(device.back, "online", "0");
-    rig_write(device.back, "state", "5");
-    CHECK(rig_back_is(&device, "6"));
-    /* libxl's XENBUS_PATH is relative to domain 0's directory. */
-    CHECK(rig_ok(rig_ask("{\"command\":\"hotplug\",\"action\":\"remove\","
-                         "\"path\":\"%s\"}",
-                         strstr(device.back, "backend/"))));
-    CHECK_EQ(rig_count_text(device.log, "END"), 1);
-    CHECK(rig_disk(device.target) == NULL);
-    rig_remove(device.back);
-}
-
 int main(void)
 {
     rig_start("[defaults]\nflush-retry = forever\n");
@@ -775,14 +710,9 @@ int main(void)
     TEST("vbdd stops though an attach and a detach wait",
          check_stop_while_waiting);
     TEST("a forced detach asks no front end", check_impolite);
-    REQUIRE(rig_stop_vbdd() == 0);
-    rig_start_vbdd_for_xen();
-    TEST("hotplug attaches and releases what xl has written",
-         check_as_xl_does);
     rig_end();
     rig_start("[vbdd]\nattach-timeout = 300ms\ndetach-timeout = 300ms\n");
     TEST("who waits too long is told for what", check_limits);
-    TEST("an attach that is given up is given back", check_script_limit);
     rig_end();
     return tap_done();
 }

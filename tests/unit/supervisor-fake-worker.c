@@ -47,8 +47,8 @@
  *   nbd-crowd    NBD_STATS is answered with more clients than there can be
  *   lossy        leaves no hold record
  *   wait-hold    writes its hold records once TARGET.go exists
- *   held-stop    its lease and its hold records say that it was in fail-stop,
- *                and these that one request is held
+ *   held-stop    its lease, at length, and its hold records say that it was in
+ *                fail-stop, and these that one request is held
  *
  * Its rings stand at 1000 when they are held, or where CONNECT said that they
  * stood; with its supervisor it ends in the same way.
@@ -383,8 +383,8 @@ static void hold(void)
     note("HOLD\n");
     if (is_mode("wait-hold"))
         await_go();
-    if (is_mode("held-stop") && pwrite(worker.lease, "!", 1, 0) != 1)
-        note("PWRITE %s\n", strerror(errno));
+    if (is_mode("held-stop") && ftruncate(worker.lease, 1 << 20) < 0)
+        note("FTRUNCATE %s\n", strerror(errno));
     for (unsigned i = 0; i < worker.nr_vbds && !is_mode("lossy"); i++) {
         struct message_standing *standing = &worker.vbds[i].standing;
 

@@ -159,7 +159,7 @@ static void check_going_on(void)
     CHECK(rig_await(waiting.back, "state", "2"));
     CHECK(rig_detach(&device) && rig_detach(&waiting));
     CHECK(!has_record(&device));
-    CHECK(access(rig_path("state/leases/on"), F_OK) < 0);
+    CHECK_EQ(rig_lease_bytes(&device), -1);
 }
 
 /* A front end that has said Closing may still be using its disk. */
@@ -715,7 +715,9 @@ static void check_fail_stop_without_record(void)
             CHECK(rig_await_disk_state(device.target, "fail-stop"));
             CHECK(rig_back_is(&device, "2"));
             CHECK_EQ(count(&device, "--fail-stopped"), nr);
+            CHECK_EQ(rig_lease_bytes(&device), 0);
             CHECK_EQ(rig_stop_vbdd(), 0);
+            CHECK_EQ(rig_lease_bytes(&device), 1); /* it left 1 MiB */
         }
         rig_start_vbdd();
         CHECK(rig_detach(&device));

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/unit/tap.h"
+#include "backend/control/key.h"
 #include "common/host/vdev.h"
 
 
@@ -482,6 +483,16 @@ struct rig_device rig_device(unsigned domid, const char *vdev,
     rig_touch(device.target);
     REQUIRE(truncate(device.target, 64 << 20) == 0);
     return device;
+}
+
+off_t rig_lease_bytes(const struct rig_device *device)
+{
+    char key[TARGET_KEY_BYTES], name[64];
+    struct stat status;
+
+    REQUIRE(stat(device->target, &status) == 0 && target_key(&status, key));
+    snprintf(name, sizeof name, "state/leases/%s", key);
+    return stat(rig_path(name), &status) == 0 ? status.st_size : -1;
 }
 
 json_t *rig_attach(const struct rig_device *device, const char *mode,

@@ -85,6 +85,8 @@ struct rig_device {
 /* Makes a target of that name (64 MiB, sparse) and says where all will be. */
 struct rig_device rig_device(unsigned domid, const char *vdev,
                              const char *target);
+/* How long the file of the target's lease is; -1: there is none. */
+off_t rig_lease_bytes(const struct rig_device *device);
 /* Asks for it to be attached; the reply. */
 json_t *rig_attach(const struct rig_device *device, const char *mode,
                    const char *engine);
