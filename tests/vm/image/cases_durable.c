@@ -69,6 +69,7 @@ static enum verdict second_flush(const struct vm_case *this)
     struct mark mark = mark_new(this->reader);
     uint64_t area = new_area();
     enum verdict verdict;
+    bool runs;
 
     STEP(control_needs_durable());
     STEP(pv_has(vbdfront_info(pv_front())->has_flush, "FLUSH"));
@@ -76,11 +77,13 @@ static enum verdict second_flush(const struct vm_case *this)
     MUST(!ata_begin(ATA_FLUSH, 0, 0, NULL), "ATA FLUSH fails");
     clock_wait_us(FLUSH_BEGINS_US);
     verdict = put(this->reader, area, 8, mark);
+    runs = ata_is_busy();
     if (verdict == PASS && this->reader->flush())
         verdict = failed("PV's FLUSH fails");
     if (verdict == PASS)
         verdict = control_see_durable(area, 8, mark);
     MUST(!ata_end(), "ATA FLUSH fails");
+    NEEDS(runs || verdict != PASS, "the ATA FLUSH was over too soon");
     return verdict;
 }
 
