@@ -61,8 +61,8 @@ static bool runs_dma;
 /* ---- commands ----------------------------------------------------------- */
 
 /* Its status when none of `bits` is in it. All ones is no controller, zeros no
- * disk. (Each look at a register costs as much as a hundred sectors by DMA, when
- * it is emulated twice over.) */
+ * disk. (Each look at a register costs as much as a hundred sectors by DMA,
+ * when it is emulated twice over.) */
 static int wait_for_none(uint8_t bits)
 {
     uint64_t end = clock_in_us(TIMEOUT_US);
