@@ -53,6 +53,7 @@ zero() { # BLOCK COUNT
 # of file 2
 zero_file() { zero "$(debugfs -R 'bmap 2 0' "$disk" 2>/dev/null)" 1; }
 zero_root() { debugfs -w -R 'clri <2>' "$disk"; }
+forget_notes() { zero $files_block 1; note $flush_block 2; }
 forget_file() { debugfs -w -R 'rm 1' "$disk"; }
 
 check "a disk is made" make_disk
@@ -64,6 +65,7 @@ check "one is not as it was written" objects "file 2 is not whole" zero_file
 check "one is there in part" objects "file 3 is not whole" told 3
 check "a note is lost that was flushed" \
     objects "the note of file 3 is lost" note $flush_block 3
+check "all notes are lost" objects "the note of file 2 is lost" forget_notes
 check "the root is not there" objects "the file system is broken" zero_root
 check "there is no superblock" objects "the journal cannot be" zero 0 1
 check "a flushed stamp is lost" objects "stamps are lost" zero 10300 8

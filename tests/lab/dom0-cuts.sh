@@ -31,8 +31,11 @@ disks() { # RUN VDEV...: its target as each of them, and xvde for the history
   echo "$list$(line xvde "/dev/mapper/$run-history")"
 }
 
-has_ended() { console "$1" | grep -q 'POWER: done\|POWER: .*failed'; }
-has_written() { console "$1" | grep -q 'POWER: done'; }
+is_over() { console "$1" | grep -q 'POWER: ended' || is_not lives "$1"; }
+has_written() { # GUEST: or what it has said last
+  console "$1" | grep -q 'POWER: ended: all' ||
+    { console "$1" | tail -n 15; lives "$1" || echo "it is gone"; false; }
+}
 # run NAME PATH OTHER FILES OPERATIONS: the guest's; /tmp/NAME.cfg is there
 run() {
   flow "$@"
@@ -40,7 +43,7 @@ run() {
   check "$1: the guest boots" eval "booted $1 || booted $1"
   check "$1: and writes" ask "$1" \
     "power-load $2 $3 $4 $5 xvde >/dev/console 2>&1 &"
-  wait_for 240 has_ended "$1"
+  wait_for 240 is_over "$1"
   console "$1" | sed -n 's/^POWER/LAB: POWER/p'
   check "$1: all is written" has_written "$1"
   vbdctl stats | sed 's/^/LAB:   /'

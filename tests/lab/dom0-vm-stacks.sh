@@ -6,15 +6,14 @@
 # cut leaves.
 set -u
 . /lab/checks.sh
-export top_builddir=/lab/vm
+export top_builddir=/lab/vm DM_DISABLE_UDEV=1
 PATH=/lab/vm:$PATH
 left=/dev/mapper/left taps=()
 
 # Nothing is written back that nobody asks for.
 echo 0 > /proc/sys/vm/dirty_writeback_centisecs
-dmsetup create left --noudevsync \
+dmsetup create left \
   --table "0 $(blockdev --getsz /dev/vda) linear /dev/vda 0"
-dmsetup mknodes
 target=$(losetup -f --show /dev/vda)
 
 for stack in $(cat /lab/stacks); do

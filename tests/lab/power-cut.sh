@@ -56,6 +56,7 @@ cuts() {
     part "$2" 0 64 >"$folder/target"
     part "$2" 64 256 >"$folder/log"
     part "$2" 320 8 | tr -d '\0' >"$folder/history"
+    [ -s "$folder/history" ] || echo "# $1: the guest has left no history"
     for seed in "${@:3}"; do replay "$folder" "$seed"; done |
         sed "s/^/$1: /" | tee -a "$log" | sed 's/^/# /'
     rm -rf "$folder"

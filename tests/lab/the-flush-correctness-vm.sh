@@ -9,5 +9,5 @@
 . "$top_srcdir/tests/lab/lib.sh"
 . "$lab/vm.sh"
 run_lab_kept reset_disk "$disk" -- --hvm --timeout 600 "${vm[@]}" "$lab/dom0-vm.sh"
-claims 4
+claims 6
 finish

@@ -50,9 +50,15 @@ listen() {
     done
 }
 
+# What an earlier guest has said is none of the next one's.
+next_guest() {
+    domid=$((domid + 1))
+    : >"$work/tap"
+}
+
 # on_vbdd ENGINE: a disk of 1445 MiB, so that it has sector 2958215
 on_vbdd() {
-    domid=$((domid + 1))
+    next_guest
     rm -f "$disk"
     truncate -s 1445M "$disk"
     dd if="$top_builddir/flush-vm.bin" of="$disk" conv=notrunc status=none
@@ -116,7 +122,7 @@ only_broken "ignore-fua" \
 # On blocks of 4096 bytes: the disk is in the worker's memory, so the image comes
 # by a ring.
 on_blocks() {
-    domid=$((domid + 1))
+    next_guest
     ctl attach --domid $domid --vdev hda --target "$disk" \
         --engine mem:size=64M,block=4K &&
         front --domid $domid --vdev hda write 0 <"$top_builddir/flush-vm.bin" &&

@@ -60,9 +60,9 @@ static bool runs_dma;
 
 /* ---- commands ----------------------------------------------------------- */
 
-/* Its status when none of `bits` is in it. All ones is no controller, zeros no disk. (Each
- * look at a register costs as much as a hundred sectors by DMA, when it is
- * emulated twice over.) */
+/* Its status when none of `bits` is in it. All ones is no controller, zeros no
+ * disk. (Each look at a register costs as much as a hundred sectors by DMA,
+ * when it is emulated twice over.) */
 static int wait_for_none(uint8_t bits)
 {
     uint64_t end = clock_in_us(TIMEOUT_US);
@@ -208,6 +208,11 @@ int ata_end(void)
     int error = outcome();
 
     return runs_dma ? stop_master(error) : error;
+}
+
+bool ata_is_busy(void)
+{
+    return in8(CONTROL) & BUSY;
 }
 
 int ata_do(enum ata_op op, uint64_t sector, uint32_t nr_sectors, void *data)

@@ -37,6 +37,8 @@ const struct ata_info *ata_info(void);
 int ata_begin(enum ata_op op, uint64_t sector, uint32_t nr_sectors,
               void *data);
 int ata_end(void);
+/* Is what was begun still under way? Waits for nothing. */
+bool ata_is_busy(void);
 /* From begin to end. */
 int ata_do(enum ata_op op, uint64_t sector, uint32_t nr_sectors, void *data);
 

@@ -14,8 +14,18 @@ enum { SECTORS = 256, NR_IOS = 8, IO_SECTORS = 16 };
 
 /* ---- there and back again ----------------------------------------------- */
 
+static bool has_shrunk(const struct vbdfront_info *old,
+                       const struct vbdfront_info *new)
+{
+    return new->has_flush < old->has_flush ||
+           new->has_barrier < old->has_barrier ||
+           new->has_discard < old->has_discard ||
+           new->has_secure < old->has_secure;
+}
+
 static enum verdict reconnects(const struct vm_case *this)
 {
+    struct vbdfront_info offered = *vbdfront_info(pv_front());
     struct mark before = mark_new(this->writer), meanwhile, after;
     uint64_t area = new_area();
     int error;
@@ -27,6 +37,8 @@ static enum verdict reconnects(const struct vm_case *this)
     STEP(put(this->reader, area + 64, 8, meanwhile));
     error = vbdfront_connect(pv_front(), PV_TIMEOUT_US);
     MUST(!error, "%s", vbdfront_reason(pv_front()));
+    MUST(!has_shrunk(&offered, vbdfront_info(pv_front())),
+         "it offers less than before");
     STEP(see(this->writer, area, 8, before));
     STEP(see(this->writer, area + 64, 8, meanwhile));
     after = mark_new(this->writer);
@@ -88,7 +100,8 @@ static enum verdict suspends(const struct vm_case *this)
 
     STEP(put(this->reader, area, 8, before));
     answer = control_ask("suspend");
-    NEEDS(control_is(answer, "soon"), "%s", answer);
+    NEEDS(!control_is(answer, "unknown"), "%s", answer + sizeof("unknown"));
+    MUST(control_is(answer, "soon"), "%s", answer);
     MUST(is_told_to_suspend(), "nobody saves the guest");
     under_way = mark_new(this->writer);
     begin_writes(area + 64, under_way);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Where things lie in the flush-correctness VM's memory. For C and the
- * assembler; image.ld has its own numbers. The BIOS has the first KiB and what lies above 9fc00h; its
- * stack, while it is called, grows down from the image. */
+ * assembler; image.ld has its own numbers. The BIOS has the first KiB and what
+ * lies above 9fc00h; its stack, while it is called, grows down from the image.
+ */
 #ifndef VBDD_VM_MEMORY_H
 #define VBDD_VM_MEMORY_H
 

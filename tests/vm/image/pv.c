@@ -45,17 +45,10 @@ bool pv_has_xen(void)
 
 /* ---- disks -------------------------------------------------------------- */
 
-static bool is_equal(const char *one, const char *other)
-{
-    for (; *one && *one == *other; one++)
-        other++;
-    return *one == *other;
-}
-
 static bool is_boot_disk(const char *name)
 {
     for (unsigned i = 0; i < sizeof(boot_disks) / sizeof(*boot_disks); i++) {
-        if (is_equal(name, boot_disks[i]))
+        if (__builtin_strcmp(name, boot_disks[i]) == 0)
             return true;
     }
     return false;

@@ -11,18 +11,9 @@
 static char reason[256], only[64];
 static unsigned nr_of[3], nr_judged;
 
-static size_t length(const char *text)
-{
-    size_t bytes = 0;
-
-    while (text[bytes])
-        bytes++;
-    return bytes;
-}
-
 static void put_line(char *line)
 {
-    size_t bytes = length(line);
+    size_t bytes = __builtin_strlen(line);
 
     line[bytes] = '\r';
     line[bytes + 1] = '\n';
