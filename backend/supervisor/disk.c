@@ -406,7 +406,8 @@ static void recall_fail_stop(struct disk *disk, int lease)
     marker_get(supervisor, key, disk->fail_stop, sizeof disk->fail_stop);
     if (is_noted && !disk->is_reattach && !disk->fail_stop[0]) {
         strcpy(disk->fail_stop, "a flush failed while no vbdd was there");
-        marker_set(supervisor, key, disk->fail_stop);
+        if (!marker_set(supervisor, key, disk->fail_stop))
+            return; /* the note is all there is */
     }
     lease_clear_note(lease);
 }

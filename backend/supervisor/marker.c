@@ -18,19 +18,22 @@ static void print_path(const struct supervisor *supervisor, const char *key,
              supervisor->options.state_dir, key);
 }
 
-void marker_set(const struct supervisor *supervisor, const char *key,
+bool marker_set(const struct supervisor *supervisor, const char *key,
                 const char *reason)
 {
     char path[MARKER_PATH_BYTES];
+    bool is_set;
     FILE *file;
 
     print_path(supervisor, key, path);
     file = fopen(path, "we");
-    if (!file || fprintf(file, "%s\n", reason) < 0)
+    is_set = file && fprintf(file, "%s\n", reason) > 0;
+    if (file && fclose(file) != 0)
+        is_set = false;
+    if (!is_set)
         log_error("%s: %s: fail-stop will not outlive this vbdd", path,
                   strerror(errno));
-    if (file)
-        fclose(file);
+    return is_set;
 }
 
 void marker_clear(const struct supervisor *supervisor, const char *key)

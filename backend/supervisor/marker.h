@@ -6,9 +6,8 @@
 
 #include "backend/supervisor/supervisor.h"
 
-/* key: the target's. What goes wrong is logged; there is nothing else to do
- * about it. */
-void marker_set(const struct supervisor *supervisor, const char *key,
+/* key: the target's. False when it could not be written; that is logged. */
+bool marker_set(const struct supervisor *supervisor, const char *key,
                 const char *reason);
 void marker_clear(const struct supervisor *supervisor, const char *key);
 /* The reason, or "" when there is no marker. */
