@@ -141,8 +141,8 @@ static int open_queues(struct vbd *vbd, const struct message_connect *connect,
     return error;
 }
 
-/* After a kexec, or in a crash kernel, a guest may make a new ring with the same
- * grants and ports; nobody was there to see its front end start anew. */
+/* After a kexec, or in a crash kernel, a guest may make a new ring with the
+ * same grants and ports; nobody was there to see its front end start anew. */
 static bool has_new_ring(const struct vbd *vbd,
                          const struct message_standing *standing)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The port to a bare-metal HVM guest: no operating system, one processor in 32-bit
- * protected mode without paging, so that an address is where memory is. Nothing
- * here knows disks. Everything is found and set up by port_hvm_start(): Xen by
- * CPUID, the hypercall page, the grant table (v1), event channels, XenStore's
- * ring, time. docs/PORTING.md takes it as its example. */
+ * The port to a bare-metal HVM guest: no operating system, one processor in
+ * 32-bit protected mode without paging, so that an address is where memory is.
+ * Nothing here knows disks. Everything is found and set up by port_hvm_start():
+ * Xen by CPUID, the hypercall page, the grant table (v1), event channels,
+ * XenStore's ring, time. docs/PORTING.md takes it as its example. */
 #ifndef VBDD_PORT_HVM_H
 #define VBDD_PORT_HVM_H
 
@@ -18,7 +18,8 @@
  * driver's pages and Xen's shared pages are taken from, so some MiB. log: where
  * sentences go (0-terminated, without newline). 0; -ENODEV when this is no Xen
  * guest; -ENOMEM; -EIO and it has been logged which service is missing. */
-int port_hvm_start(void *memory, size_t bytes, void (*log)(const char *sentence));
+int port_hvm_start(void *memory, size_t bytes,
+                   void (*log)(const char *sentence));
 
 /* What vbdfront_open() wants. Its pages are what port_hvm_start() was given. */
 const struct vbdfront_port *port_hvm_table(void);

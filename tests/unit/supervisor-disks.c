@@ -550,9 +550,8 @@ static void check_wait_for_drain(void)
     CHECK(await_nothing(&first));
 }
 
-/* What xl destroy does: the trees go, whatever the guest has under way. */
-/* In this order, so that whoever sees the DISCONNECT knows that vbdd has seen
- * the removal. */
+/* What xl destroy does: the trees go, whatever the guest has under way. In this
+ * order, so that whoever sees the DISCONNECT knows that vbdd has seen it. */
 static void destroy(const struct rig_device *device)
 {
     rig_remove(device->back);
